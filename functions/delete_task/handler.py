@@ -1,0 +1,15 @@
+"""DELETE /functions/{function}/tasks/{task}: free the name of a finished task."""
+
+from http import HTTPStatus
+from typing import Any
+
+from crowdsight.http import answer, json_operation, task_key
+from crowdsight.wiring import wire
+
+wiring = wire()
+
+
+@json_operation
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    wiring.delete_task(task_key(event))
+    return answer(HTTPStatus.NO_CONTENT)

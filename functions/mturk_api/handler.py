@@ -1,0 +1,18 @@
+"""POST / of the workplace: MTurk's Requester API."""
+
+import json
+from typing import Any
+
+from crowdsight.wiring import wire
+from crowdsight.workplace.signatures import SignedRequest
+
+wiring = wire()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    reply = wiring.mturk_api.reply(SignedRequest.from_event(event))
+    return {
+        "statusCode": reply.status,
+        "headers": {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": context.aws_request_id},
+        "body": json.dumps(reply.document),
+    }

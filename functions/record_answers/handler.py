@@ -1,0 +1,19 @@
+"""Notifications from the workplace, by SQS: record and pay the answers they announce."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from crowdsight.wiring import wire
+
+wiring = wire()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def record(message: SQSRecord) -> None:
+    wiring.recorder.record_notification(message.body)
+
+
+def handler(event: dict[str, Any], context: Any) -> Any:
+    return process_partial_response(event=event, record_handler=record, processor=processor, context=context)

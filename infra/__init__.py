@@ -1,0 +1,1 @@
+"""What is deployed: two stacks of CDK constructs, one file each."""

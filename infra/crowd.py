@@ -1,0 +1,211 @@
+"""Crowd tasks: their table, their API, the Lambdas and the workflow that adjudicates them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.adjudication_flow import AdjudicationFlow, Steps
+from infra.api import CrowdApi
+from infra.operation import Layers, Operation
+from infra.output import add_output
+from infra.secret import JsonSecret
+from infra.settings import Settings
+from infra.table import Table
+from infra.workplace import WorkplaceStack
+
+WORKFLOW_NAME = "crowdsight-adjudication"
+"""Fixed, so that the workflow's own Lambdas can be told its ARN before it exists; it in turn names them."""
+
+GET, PUT, UPDATE, DELETE, QUERY = (
+    f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
+)
+
+RECORD_TIMEOUT_S = 30
+"""The queue hides a message for six times as long, as Lambda asks, before it is delivered again."""
+
+RECEIVES_BEFORE_DEAD_LETTER = 5
+
+
+class CrowdStack(Stack):
+    """`workplace`: this deployment's own, or None where the settings name another endpoint."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, workplace: WorkplaceStack | None, settings: Settings, **options: Any
+    ) -> None:
+        super().__init__(scope, id, **options)
+        self._settings = settings
+        self._layers = Layers(self, "Layers", settings=settings)
+        self._table = Table(self, "Tasks", indexes={"open": dynamodb.AttributeType.NUMBER}, settings=settings)
+        self._api_key = JsonSecret(
+            self, "ApiKey", values={"account": "default"}, generated="api_key", settings=settings
+        )
+        self._notifications = self._notification_queue(workplace)
+        self._requester_environment, self._requester_secret_arn = self._requester(workplace)
+        self._workflow_arn = self.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=WORKFLOW_NAME,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+        # What callers ask
+        authorize = self._operation("authorize", {"API_KEY_SECRET": self._api_key.secret_arn})
+        authorize.allow(["secretsmanager:GetSecretValue"], [self._api_key.secret_arn])
+        put_task = self._operation(
+            "put_task",
+            {
+                "TASK_WORKFLOW_ARN": self._workflow_arn,
+                "HIT_LIFETIME_S": str(settings.hit_lifetime_s),
+                "CROWD_BUDGET_CENTS": str(settings.crowd_budget_cents),
+                "WORKPLACE_FEE_PERCENT": str(settings.workplace_fee_percent),
+            },
+            table_actions=[GET, PUT, UPDATE],
+        )
+        put_task.allow(["states:StartExecution"], [self._workflow_arn])
+        api = CrowdApi(
+            self,
+            "Api",
+            authorize=authorize,
+            put_task=put_task,
+            get_task=self._operation("get_task", table_actions=[GET]),
+            delete_task=self._operation("delete_task", table_actions=[GET, DELETE]),
+            get_openapi=self._operation("get_openapi"),
+            settings=settings,
+        )
+
+        # What the workflow does
+        create_hit = self._requester_operation(
+            "create_hit", {"NOTIFICATIONS_QUEUE_URL": self._notifications.queue_url}, table_actions=[GET, UPDATE]
+        )
+        await_answer = self._operation("await_answer", table_actions=[GET, QUERY, UPDATE])
+        await_answer.allow(["states:SendTaskSuccess"], [self._workflow_arn])
+        reconcile_hits = self._reconcile_hits()
+        AdjudicationFlow(
+            self,
+            "Adjudication",
+            name=WORKFLOW_NAME,
+            steps=Steps(
+                create_hit=create_hit,
+                await_answer=await_answer,
+                collect_late_answers=reconcile_hits,
+                adjudicate=self._operation("adjudicate", table_actions=[GET, QUERY]),
+                extend_hit=self._requester_operation("extend_hit", table_actions=[GET, UPDATE]),
+                close_task=self._requester_operation("close_task", table_actions=[GET, UPDATE]),
+                fail_task=self._requester_operation("fail_task", table_actions=[GET, UPDATE]),
+            ),
+            settings=settings,
+        )
+
+        # What the workplace tells
+        self._record_answers()
+
+        add_output(self, "ApiUrl", api.url, "The base address for callers")
+        add_output(self, "ApiKeySecret", self._api_key.secret_arn, "Holds the API key, for the header x-api-key")
+        add_output(self, "TasksTable", self._table.table_name, "The tasks and their generations")
+
+    def _notification_queue(self, workplace: WorkplaceStack | None) -> sqs.Queue:
+        """Where the workplace tells of answers. Who may send is said here alone: the senders' roles allow nothing."""
+        dead_letters = sqs.Queue(
+            self,
+            "NotificationsDeadLetters",
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            retention_period=Duration.days(14),
+        )
+        queue = sqs.Queue(
+            self,
+            "Notifications",
+            enforce_ssl=True,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            retention_period=Duration.days(4),
+            visibility_timeout=Duration.seconds(6 * RECORD_TIMEOUT_S),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIVES_BEFORE_DEAD_LETTER),
+        )
+        senders: list[iam.IPrincipal] = (
+            [iam.ArnPrincipal(function.execution_role.role_arn) for function in workplace.notifiers]
+            if workplace
+            else [iam.ServicePrincipal("mturk-requester.amazonaws.com")]
+        )
+        queue.add_to_resource_policy(
+            iam.PolicyStatement(principals=senders, actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+        )
+        return queue
+
+    def _requester(self, workplace: WorkplaceStack | None) -> tuple[dict[str, str], str]:
+        """The environment of a Lambda that speaks to the workplace, and the ARN of its credentials' secret."""
+        if workplace:
+            url, secret = workplace.endpoint_url, workplace.own_credentials.secret_arn
+            return {"MTURK_ENDPOINT_URL": url, "MTURK_CREDENTIALS_SECRET": secret}, secret
+        url, name = self._settings.mturk_endpoint_url, self._settings.mturk_credentials_secret
+        secret = self.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{name}-??????",  # Secrets Manager adds six characters of its own
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return {"MTURK_ENDPOINT_URL": url, "MTURK_CREDENTIALS_SECRET": name}, secret
+
+    def _reconcile_hits(self) -> Operation:
+        """Runs for one generation when the workflow asks it to, and each minute for all that are due."""
+        function = self._requester_operation(
+            "reconcile_hits",
+            {
+                "TASK_WORKFLOW_ARN": self._workflow_arn,
+                "WORKPLACE_FEE_PERCENT": str(self._settings.workplace_fee_percent),
+            },
+            table_actions=[GET, QUERY, PUT, UPDATE],
+            timeout_s=55,
+        )
+        function.allow(["dynamodb:Query"], [self._table.index_arn("open")])
+        function.allow(["states:StartExecution", "states:SendTaskSuccess"], [self._workflow_arn])
+        function.run_each_minute()
+        return function
+
+    def _record_answers(self) -> None:
+        function = self._requester_operation(
+            "record_answers", table_actions=[GET, QUERY, PUT, UPDATE], timeout_s=RECORD_TIMEOUT_S
+        )
+        function.allow(["states:SendTaskSuccess"], [self._workflow_arn])
+        function.add_event_source(
+            event_sources.SqsEventSource(self._notifications, batch_size=10, report_batch_item_failures=True)
+        )
+
+    def _requester_operation(
+        self, name: str, environment: dict[str, str] | None = None, *, table_actions: Sequence[str], timeout_s: int = 60
+    ) -> Operation:
+        """A Lambda that speaks to the workplace for this deployment's requester account."""
+        function = self._operation(
+            name,
+            {**self._requester_environment, **(environment or {})},
+            table_actions=table_actions,
+            timeout_s=timeout_s,
+        )
+        function.allow(["secretsmanager:GetSecretValue"], [self._requester_secret_arn])
+        return function
+
+    def _operation(
+        self,
+        name: str,
+        environment: dict[str, str] | None = None,
+        *,
+        table_actions: Sequence[str] = (),
+        timeout_s: int = 20,
+    ) -> Operation:
+        """`table_actions`: what it may do to items of the tasks table, also within transactions."""
+        function = Operation(
+            self,
+            name,
+            layers=self._layers,
+            settings=self._settings,
+            environment={**({"TASKS_TABLE": self._table.table_name} if table_actions else {}), **(environment or {})},
+            timeout_s=timeout_s,
+        )
+        if table_actions:
+            function.allow(table_actions, [self._table.table_arn])
+        return function

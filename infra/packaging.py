@@ -1,0 +1,147 @@
+"""The Lambda layers, built here by pip alone and only when something in them has changed.
+
+`crowdsight` is the product's own code, `dependencies` the pinned third-party packages. Both carry bytecode: a Lambda
+cannot write its own, and compiling at each cold start costs more than everything else in it. The bytecode is marked
+`unchecked-hash`, because Python would otherwise compare it with the sources' modification times, which no zip keeps.
+
+Bytecode belongs to one version of Python, so the Lambdas' runtime is the version that synthesizes.
+"""
+
+import compileall
+import hashlib
+import py_compile
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = ROOT / "layers"
+BUILD = ROOT / "build" / "layers"
+REQUIREMENTS = LAYERS / "dependencies" / "requirements.txt"
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+LAMBDA_GLIBC_MINOR = {"3.11": 26, "3.12": 34, "3.13": 34, "3.14": 34}
+"""The Pythons that Lambda runs, and the glibc 2.x of the system under each."""
+
+WHEEL_PROCESSORS = {"x86_64": "x86_64", "arm64": "aarch64"}
+"""Lambda's architectures as wheels name them."""
+
+AWS_SERVICES = frozenset({"dynamodb", "mturk", "secretsmanager", "sns", "sqs", "stepfunctions"})
+"""The services whose clients the product makes. botocore looks through the models of all that it has, over 400, at
+each process's first client: without the others that takes half the time, and the layer half the space."""
+
+
+class PackagingError(Exception):
+    """A layer cannot be built here; the message says why and what can be done."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A built layer: its folder, which holds `python/`, and a key that changes whenever its contents do."""
+
+    path: Path
+    key: str
+
+
+def own_code_layer() -> Layer:
+    """The package `crowdsight`."""
+    source = LAYERS / "crowdsight" / "python"
+    files = sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    contents = [part for path in files for part in (str(path.relative_to(source)).encode(), path.read_bytes())]
+
+    def fill(python: Path) -> None:
+        shutil.copytree(source, python, ignore=shutil.ignore_patterns("__pycache__"))
+
+    return _built("crowdsight", contents, fill)
+
+
+def dependencies_layer(architecture: str) -> Layer:
+    """The packages of `layers/dependencies/requirements.txt`, and nothing that is not named there.
+
+    `architecture`: Lambda's name of it. Raises PackagingError where pip finds no wheel that Lambda can run.
+    """
+    platforms = _wheel_platforms(architecture)
+
+    def fill(python: Path) -> None:
+        _install(python, platforms)
+        shutil.rmtree(python / "bin", ignore_errors=True)
+        for model in (python / "botocore" / "data").iterdir():
+            if model.is_dir() and model.name not in AWS_SERVICES:
+                shutil.rmtree(model)
+
+    return _built("dependencies", [REQUIREMENTS.read_bytes(), *(tag.encode() for tag in platforms)], fill)
+
+
+def _built(name: str, contents: list[bytes], fill: Callable[[Path], None]) -> Layer:
+    """The layer that `fill` makes of `contents`, made only where it is not there yet.
+
+    A layer is made aside and put in its place by one rename, so that it is never seen in part, whatever else is
+    synthesizing or is interrupted.
+    """
+    key = _key([PYTHON.encode(), Path(__file__).read_bytes(), *contents])
+    path = BUILD / f"{name}-{key}"
+    if path.is_dir():
+        return Layer(path, key)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix=f".{name}-") as temporary:
+        made = Path(temporary) / "layer"
+        made.mkdir()
+        fill(made / "python")
+        compileall.compile_dir(
+            made,
+            quiet=1,
+            stripdir=str(made),
+            prependdir="/opt",
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+        try:
+            made.rename(path)
+        except OSError:
+            if not path.is_dir():  # otherwise another synthesis was faster
+                raise
+    for older in BUILD.glob(f"{name}-*"):
+        if older != path:
+            shutil.rmtree(older, ignore_errors=True)
+    return Layer(path, key)
+
+
+def _key(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:24]
+
+
+def _wheel_platforms(architecture: str) -> list[str]:
+    """The platform tags, newest first, of the wheels that Lambda's system can load (PEP 600)."""
+    if PYTHON not in LAMBDA_GLIBC_MINOR:
+        known = ", ".join(LAMBDA_GLIBC_MINOR)
+        raise PackagingError(f"Lambda has no Python {PYTHON}: synthesize with one of {known}")
+    processor = WHEEL_PROCESSORS[architecture]
+    return [
+        *(f"manylinux_2_{minor}_{processor}" for minor in range(LAMBDA_GLIBC_MINOR[PYTHON], 16, -1)),
+        f"manylinux2014_{processor}",
+    ]
+
+
+def _install(target: Path, platforms: list[str]) -> None:
+    installing = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        + ["--no-deps", "--requirement", str(REQUIREMENTS), "--target", str(target)]
+        + ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON]
+        + [argument for tag in platforms for argument in ("--platform", tag)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if installing.returncode:
+        raise PackagingError(
+            f"pip could not install {REQUIREMENTS.relative_to(ROOT)} for Lambda's Python {PYTHON}, {platforms[-1]}.\n"
+            "Each package needs a wheel for it; where one has none, pin another version or set `architecture`.\n"
+            f"{installing.stdout.strip()}"
+        )

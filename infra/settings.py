@@ -1,0 +1,107 @@
+"""What an operator can choose at deployment, read once from the CDK context."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from aws_cdk import RemovalPolicy
+
+LAMBDA_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+"""Names of a processor, as machines tell them, and Lambda's name for it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The deployment's settings; each is the context key of the same name.
+
+    `cdk.json` holds the defaults; `cdk deploy -c hit_lifetime_s=3600` changes one for a deployment.
+    """
+
+    hit_lifetime_s: int = 86_400
+    """How long Workers can find a task's HIT; afterwards the task ends as `Expired`. 60 to 2,592,000 (30 days)."""
+
+    crowd_budget_cents: int = 0
+    """What one account's tasks may cost in a calendar month (UTC), at the worst; 0 for no ceiling."""
+
+    workplace_fee_percent: int = 0
+    """What the workplace charges requesters on top of each reward, in percent of it, 0 to 100."""
+
+    throttle_rate: int = 50
+    """Requests a second that each API takes in the long run; more are answered 429."""
+
+    throttle_burst: int = 100
+    """Requests that each API takes at once."""
+
+    mturk_endpoint_url: str = ""
+    """Where HITs are published; empty for this deployment's own workplace, which is left out otherwise."""
+
+    mturk_credentials_secret: str = ""
+    """For another `mturk_endpoint_url`: the name of the Secrets Manager secret with the requester's credentials,
+    JSON {"requester_id", "access_key_id", "secret_access_key"}."""
+
+    retain_data: bool = True
+    """Keep tables and secrets when their stack is deleted, and refuse to delete a table."""
+
+    log_level: str = "INFO"
+    """What the Lambdas log: DEBUG, INFO, WARNING or ERROR."""
+
+    architecture: str = ""
+    """The Lambdas' processor, x86_64 or arm64; empty for that of the machine that synthesizes."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value that no deployment can use."""
+        _require(60 <= self.hit_lifetime_s <= 2_592_000, "hit_lifetime_s must be from 60 to 2592000")
+        _require(self.crowd_budget_cents >= 0, "crowd_budget_cents must not be negative")
+        _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")
+        _require(self.throttle_rate > 0, "throttle_rate must be positive")
+        _require(self.throttle_burst > 0, "throttle_burst must be positive")
+        _require(
+            bool(self.mturk_endpoint_url) == bool(self.mturk_credentials_secret),
+            "mturk_endpoint_url and mturk_credentials_secret go together: give both or neither",
+        )
+        _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), f"no such log_level: {self.log_level}")
+        _require(
+            self.architecture in ("", *LAMBDA_ARCHITECTURES.values()),
+            f"architecture must be x86_64, arm64 or empty, not {self.architecture!r}",
+        )
+
+    @classmethod
+    def from_context(cls, get: Callable[[str], Any]) -> "Settings":
+        """The settings as `get`, a lookup by context key, gives them. Raises ValueError, naming the key."""
+        found: dict[str, Any] = {}
+        for field in fields(cls):
+            value = get(field.name)
+            if value is not None:
+                found[field.name] = _converted(field.name, value, type(field.default))
+        return cls(**found)
+
+    @property
+    def lambda_architecture(self) -> str:
+        """`x86_64` or `arm64`. Raises ValueError where the machine's processor is neither and none is set."""
+        if self.architecture:
+            return self.architecture
+        machine = platform.machine().lower()
+        _require(machine in LAMBDA_ARCHITECTURES, f"Lambda has no {machine} processor: set `architecture`")
+        return LAMBDA_ARCHITECTURES[machine]
+
+    @property
+    def removal_policy(self) -> RemovalPolicy:
+        """What becomes of data when its stack is deleted."""
+        return RemovalPolicy.RETAIN if self.retain_data else RemovalPolicy.DESTROY
+
+
+def _converted(key: str, value: Any, to: type) -> Any:
+    """A context value, which is text when it comes from the command line, as the setting's own type."""
+    if to is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if to is int and str(value).lstrip("-").isdecimal():
+        return int(value)
+    if to is str and isinstance(value, str):
+        return value
+    raise ValueError(f"the setting {key} takes {to.__name__}, not {value!r}")
+
+
+def _require(holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(rule)

@@ -1,0 +1,139 @@
+"""The workplace: where HITs live, an endpoint for requesters' programs and a site for Workers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from infra.operation import Layers, Operation
+from infra.output import add_output
+from infra.rest_api import RestApi
+from infra.secret import JsonSecret
+from infra.settings import Settings
+from infra.table import Table
+
+REQUESTER_SECRETS_PREFIX = "crowdsight/requester/"
+"""A requester's credentials are the secret named this and their access key id."""
+
+OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "CROWDSIGHTREQUESTER0"}
+"""The requester account that publishes this deployment's own crowd tasks."""
+
+BY_INVITATION = "Workers come by a web browser with an invitation, on which the Lambda keeps a session."
+
+
+class WorkplaceStack(Stack):
+    """What a requester's program needs of it: `endpoint_url`, `own_credentials` and `notifiers`.
+
+    The workplace may by itself send to no queue and no topic. A destination of notifications takes them when its own
+    policy allows the roles of `notifiers` (the output `NotifierRoleArns`) to send, as it once allowed MTurk. So nobody
+    can have the workplace send to a queue whose owner did not ask for it.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings, **options: Any) -> None:
+        super().__init__(scope, id, **options)
+        self._settings = settings
+        self._layers = Layers(self, "Layers", settings=settings)
+        self._table = Table(
+            self,
+            "Workplace",
+            indexes={
+                "due": dynamodb.AttributeType.NUMBER,
+                "requester": dynamodb.AttributeType.STRING,
+                "open": dynamodb.AttributeType.STRING,
+            },
+            settings=settings,
+        )
+        self._session_secret = JsonSecret(self, "SessionSecret", generated="session_key", settings=settings)
+        self.own_credentials = JsonSecret(
+            self,
+            "OwnCredentials",
+            name=f"{REQUESTER_SECRETS_PREFIX}{OWN_REQUESTER['access_key_id']}",
+            values=OWN_REQUESTER,
+            generated="secret_access_key",
+            settings=settings,
+        )
+        mturk_api = self._mturk_api()
+        worker_site = self._worker_site()
+        sweep_workplace = self._sweep_workplace()
+        self.notifiers = [mturk_api, worker_site, sweep_workplace]
+
+        api = RestApi(self, "WorkplaceApi", name="crowdsight-workplace", title="The workplace", settings=settings)
+        api.route("POST", "/", mturk_api, why_open="Requests carry a SigV4 signature, which the Lambda verifies.")
+        api.route("GET", "/", worker_site, why_open=BY_INVITATION)
+        api.route("ANY", "/{proxy+}", worker_site, why_open=BY_INVITATION)
+        self.endpoint_url = api.url
+
+        add_output(self, "WorkplaceTable", self._table.table_name, "What the operator's commands read and write")
+        add_output(self, "SessionSecret", self._session_secret.secret_arn, "What invitations are signed with")
+        add_output(self, "OwnCredentialsSecret", self.own_credentials.secret_arn, "This deployment's requester")
+        add_output(
+            self,
+            "NotifierRoleArns",
+            ",".join(function.execution_role.role_arn for function in self.notifiers),
+            "Whom the policy of a notification destination has to allow to send",
+        )
+
+    def _mturk_api(self) -> Operation:
+        function = self._operation(
+            "mturk_api",
+            {"REQUESTER_SECRETS_PREFIX": REQUESTER_SECRETS_PREFIX},
+            indexes=["requester", "open"],
+            timeout_s=29,
+        )
+        requester_secrets = self.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{REQUESTER_SECRETS_PREFIX}*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        function.allow(["secretsmanager:GetSecretValue"], [requester_secrets])
+        Validations.of(function.execution_role).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:"
+                f"secret:{REQUESTER_SECRETS_PREFIX}*]",
+                reason="Each requester's credentials are a secret of this prefix, made when an operator issues them.",
+            )
+        )
+        return function
+
+    def _worker_site(self) -> Operation:
+        function = self._operation(
+            "worker_site", {"SESSION_SECRET": self._session_secret.secret_arn}, indexes=["open"], timeout_s=29
+        )
+        function.allow(["secretsmanager:GetSecretValue"], [self._session_secret.secret_arn])
+        return function
+
+    def _sweep_workplace(self) -> Operation:
+        """Expires HITs, takes back abandoned assignments and sends events again that did not arrive."""
+        function = self._operation("sweep_workplace", {}, indexes=["due"], timeout_s=55)
+        function.run_each_minute()
+        return function
+
+    def _operation(
+        self, name: str, environment: dict[str, str], *, indexes: Sequence[str], timeout_s: int
+    ) -> Operation:
+        """A Lambda over the workplace's table, of which it searches some indexes.
+
+        Whichever Lambda meets a HIT first carries out what has become due of it, an expiry or an automatic approval,
+        with all its consequences. So each of them may do the same to items.
+        """
+        function = Operation(
+            self,
+            name,
+            layers=self._layers,
+            settings=self._settings,
+            environment={
+                "WORKPLACE_TABLE": self._table.table_name,
+                "WORKPLACE_FEE_PERCENT": str(self._settings.workplace_fee_percent),
+                **environment,
+            },
+            timeout_s=timeout_s,
+        )
+        function.allow(
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+            [self._table.table_arn],
+        )
+        function.allow(["dynamodb:Query"], [self._table.index_arn(index) for index in indexes])
+        return function

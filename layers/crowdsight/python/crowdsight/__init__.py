@@ -1,0 +1,1 @@
+"""crowdsight: crowd tasks, image search and the workplace behind them."""

@@ -1,0 +1,28 @@
+"""First to lead by two: stop as soon as one category has two answers more than any other.
+
+This is the sequential probability ratio test (Wald 1945) for two categories and equally able Workers.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Undecided, Unloadable, Verdict
+
+LEAD = 2
+
+
+@dataclass(frozen=True)
+class LeadByTwo:
+    """For categorical answers; "the image does not load" is a category like the others."""
+
+    most_answers: int = 9
+    first_answers: int = LEAD
+
+    def judge(self, answers: Sequence[Answer]) -> Verdict:
+        (leader, most), (_, next_most) = [*Counter(answer.value for answer in answers).most_common(2), *[("", 0)] * 2][
+            :2
+        ]
+        if most - next_most < LEAD:
+            return Undecided()
+        return Unloadable() if leader == UNAVAILABLE else Decided(leader)

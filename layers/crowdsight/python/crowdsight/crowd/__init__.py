@@ -1,0 +1,1 @@
+"""Crowd tasks at work: publishing HITs, reading answers, and the steps of the adjudication workflow."""

@@ -1,0 +1,85 @@
+"""The workflow's steps that decide: wait until the answers asked for are in, then say what to do next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from crowdsight.adjudication import Adjudicator, Answer, Decided, Undecided, Unloadable
+from crowdsight.catalogue import CATALOGUE, CrowdFunction
+from crowdsight.clock import Clock
+from crowdsight.crowd.workflow import Workflow
+from crowdsight.task_store import Generation, RecordedAnswer, TaskStore
+from crowdsight.tasks import ProblemCode, result_of
+
+AWAIT_MARGIN_S = 60
+"""How long after the last moment at which an answer can come the workflow goes on waiting for its notification."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do next. `action`: complete (with `result`), fail (with `problem`), extend (to `assignments`) or wait."""
+
+    action: str
+    result: dict[str, Any] | None = None
+    problem: ProblemCode | None = None
+    assignments: int | None = None
+
+
+def is_ready(generation: Generation, answers: list[RecordedAnswer]) -> bool:
+    """Whether there is something to adjudicate: the rule cannot decide before all answers asked for are in."""
+    return generation.hit_over or len(answers) >= generation.assignments_asked > 0
+
+
+def decide(function: CrowdFunction, generation: Generation, answers: list[RecordedAnswer], now_ms: int) -> Decision:
+    """The next step, from what is recorded. Answers that the question never offered count as paid, not as answers."""
+    adjudicator: Adjudicator = function.adjudicator
+    valid = [
+        Answer(answer.worker_id, value)
+        for answer in answers
+        if answer.form_value is not None and (value := function.read_answer(answer.form_value)) is not None
+    ]
+    match adjudicator.judge(valid):
+        case Decided(value):
+            return Decision("complete", result=result_of(function, value))
+        case Unloadable():
+            return Decision("fail", problem=ProblemCode.IMAGE_UNAVAILABLE)
+        case Undecided():
+            if len(answers) >= adjudicator.most_answers:
+                return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
+            if generation.hit_over or now_ms >= last_answer_at_ms(function, generation):
+                return Decision("fail", problem=ProblemCode.EXPIRED)
+            if len(answers) < generation.assignments_asked:
+                return Decision("wait")
+            return Decision("extend", assignments=generation.assignments_asked + 1)
+
+
+def last_answer_at_ms(function: CrowdFunction, generation: Generation) -> int:
+    """After this moment nobody can submit: who accepted the HIT at its end has had the time allotted."""
+    return generation.deadline_ms + function.assignment_duration_s * 1000
+
+
+def wait_s(function: CrowdFunction, generation: Generation, now_ms: int) -> int:
+    """How long the workflow waits for answers at most, in seconds."""
+    return max(1, (last_answer_at_ms(function, generation) - now_ms) // 1000 + AWAIT_MARGIN_S)
+
+
+class Judging:
+    """The steps that need no requester account. Each may run twice."""
+
+    def __init__(self, store: TaskStore, workflow: Workflow, clock: Clock) -> None:
+        self._store = store
+        self._workflow = workflow
+        self._clock = clock
+
+    def await_answer(self, generation_id: str, token: str) -> None:
+        """Remember the task token. Answers that came before it are not missed: then the workflow goes on at once."""
+        self._store.set_token(generation_id, token)
+        generation = self._store.load_generation(generation_id)
+        if is_ready(generation, self._store.answers(generation_id)):
+            self._workflow.wake(token)
+
+    def adjudicate(self, generation_id: str) -> tuple[Decision, int]:
+        """What to do next, and how long to wait at most if that is to wait, in seconds."""
+        generation = self._store.load_generation(generation_id)
+        function = CATALOGUE[generation.function]
+        decision = decide(function, generation, self._store.answers(generation_id), self._clock())
+        return decision, wait_s(function, generation, self._clock())

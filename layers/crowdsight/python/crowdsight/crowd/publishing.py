@@ -1,0 +1,91 @@
+"""The workflow's steps that act: publish, extend and close a generation's one HIT, and end its task.
+
+Each may run twice, and then does nothing the second time.
+"""
+
+import json
+from typing import Any
+
+from crowdsight.catalogue import CATALOGUE
+from crowdsight.clock import Clock
+from crowdsight.crowd.judging import wait_s
+from crowdsight.crowd.questions import render_question
+from crowdsight.crowd.requester import Gone, Refused, Requester
+from crowdsight.task_store import Generation, Phase, TaskStore
+from crowdsight.tasks import Problem, ProblemCode, check_input
+
+SHORTEST_LIFETIME_S = 30
+
+PROBLEM_OF_ERROR = {
+    "InsufficientFunds": ProblemCode.INSUFFICIENT_FUNDS,
+    "AccountSetup": ProblemCode.ACCOUNT_SETUP,
+}
+"""What a step's exception, named after its class, means for the task; any other is a ServiceError."""
+
+
+class Publishing:
+    """The steps that need the requester account."""
+
+    def __init__(self, store: TaskStore, requester: Requester, clock: Clock) -> None:
+        self._store = store
+        self._requester = requester
+        self._clock = clock
+
+    def create_hit(self, generation_id: str) -> int:
+        """Publish the generation's HIT; returns how long to wait for answers, in seconds.
+
+        Raises InsufficientFunds, AccountSetup, WorkplaceUnavailable, Refused.
+        """
+        generation = self._store.load_generation(generation_id)
+        function = CATALOGUE[generation.function]
+        if generation.hit_id is None and generation.phase is Phase.OPEN:
+            lifetime_s = max(SHORTEST_LIFETIME_S, (generation.deadline_ms - self._clock()) // 1000)
+            task_input = check_input(function, json.loads(generation.input_json))
+            hit_id = self._requester.publish(function, generation_id, render_question(function, task_input), lifetime_s)
+            self._store.set_hit(generation_id, hit_id, function.adjudicator.first_answers)
+        return wait_s(function, generation, self._clock())
+
+    def extend_hit(self, generation_id: str, assignments: int) -> None:
+        """Ask for one answer more, `assignments` in all.
+
+        Raises InsufficientFunds, AccountSetup, WorkplaceUnavailable, Refused.
+        """
+        generation = self._store.load_generation(generation_id)
+        if generation.hit_id is None or assignments <= generation.assignments_asked:
+            return
+        try:
+            self._requester.extend(generation.hit_id, generation_id, assignments)
+        except Gone:
+            self._store.set_hit_over(generation_id)
+            return
+        except Refused:
+            if self._clock() < generation.deadline_ms:
+                raise
+            self._store.set_hit_over(generation_id)  # it has expired: nobody can take another assignment
+            return
+        self._store.set_assignments_asked(generation_id, assignments)
+
+    def close_task(self, generation_id: str, result: dict[str, Any]) -> None:
+        """Give the task its result and take the HIT from the list."""
+        generation = self._store.load_generation(generation_id)
+        self._store.complete(generation, result)
+        self._expire(generation)
+
+    def fail_task(self, generation_id: str, problem: ProblemCode) -> None:
+        """End the task with a problem and take the HIT from the list."""
+        generation = self._store.load_generation(generation_id)
+        self._store.fail(generation, Problem.of(problem, generation_id))
+        self._expire(generation)
+
+    def _expire(self, generation: Generation) -> None:
+        if generation.hit_id is None:
+            return
+        try:
+            self._requester.expire(generation.hit_id)
+        except Gone:
+            pass  # disposed of meanwhile
+
+
+def problem_of(error_name: str | None) -> ProblemCode:
+    """The problem that a step's error means, by the name of its class."""
+    return PROBLEM_OF_ERROR.get(error_name or "", ProblemCode.SERVICE_ERROR)

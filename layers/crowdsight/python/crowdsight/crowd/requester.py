@@ -1,0 +1,270 @@
+"""The requester's side of the MTurk protocol: what the crowd functions ask of the workplace.
+
+Speaks through an ordinary boto3 `mturk` client, so that the workplace may be ours or anything that speaks the
+Requester API 2017-01-17. Every method may be called twice.
+
+    RequesterError
+    ├── InsufficientFunds       the account cannot pay for the HIT
+    ├── AccountSetup            the account is refused: unknown key, not linked, suspended, no permission
+    ├── WorkplaceUnavailable    try again later
+    ├── Gone                    no such HIT or assignment (any more)
+    └── Refused                 anything else the workplace does not accept
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from crowdsight.catalogue import CrowdFunction
+from crowdsight.crowd.answers import read_form_value
+from crowdsight.task_store import RecordedAnswer
+
+ANNOTATION_PREFIX = "crowdsight:"
+"""A HIT's RequesterAnnotation is this and its generation's id."""
+
+EVENTS = ("AssignmentSubmitted", "HITReviewable", "HITExpired")
+NOTIFICATION_VERSION = "2006-05-05"
+
+_FUNDS = re.compile(r"insufficient funds", re.IGNORECASE)
+_HIT_ID = re.compile(r"\b[A-Z0-9]{30}\b")
+_ACCOUNT_CODES = {
+    "AccessDeniedException",
+    "AWS.NotAuthorized",
+    "AWS.MechanicalTurk.AWSAccountNotLinked",
+    "AWS.MechanicalTurk.PermissionDenied",
+    "AWS.MechanicalTurk.RequesterSuspended",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "UnrecognizedClientException",
+}
+_TRANSIENT_CODES = {"ServiceFault", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+_GONE_CODES = {"AWS.MechanicalTurk.HITDoesNotExist", "AWS.MechanicalTurk.AssignmentDoesNotExist"}
+_DONE_CODES = {"AWS.MechanicalTurk.InvalidAssignmentState"}
+_REPEATED_CODES = {"AWS.MechanicalTurk.HitAlreadyExists", "AWS.MechanicalTurk.DuplicateRequest"}
+"""A UniqueRequestToken was used before: to create a HIT, and to extend one."""
+
+
+class RequesterError(Exception):
+    """The workplace did not do what was asked. `code` is its TurkErrorCode, or else its error code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class InsufficientFunds(RequesterError):
+    pass
+
+
+class AccountSetup(RequesterError):
+    pass
+
+
+class WorkplaceUnavailable(RequesterError):
+    pass
+
+
+class Gone(RequesterError):
+    pass
+
+
+class Refused(RequesterError):
+    pass
+
+
+@dataclass(frozen=True)
+class HitState:
+    """`reviewable`: nobody is working on it, and nobody can take it unless it is extended."""
+
+    hit_id: str
+    generation_id: str | None
+    reviewable: bool
+    expires_at_ms: int
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submitted assignment. `paid`: approved already."""
+
+    answer: RecordedAnswer
+    generation_id: str | None
+    hit_id: str
+    paid: bool
+
+
+class Requester:
+    """One requester account. `client`: a boto3 client for `mturk`; `queue_url`: where notifications go."""
+
+    def __init__(self, client: Any, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+        self._hit_type_ids: dict[str, str] = {}
+
+    def publish(self, function: CrowdFunction, generation_id: str, question_xml: str, lifetime_s: int) -> str:
+        """Create the generation's one HIT, asking for the fewest answers; again: the same HIT's id."""
+        with _errors():
+            try:
+                answer = self._client.create_hit_with_hit_type(
+                    HITTypeId=self._hit_type_id(function),
+                    MaxAssignments=function.adjudicator.first_answers,
+                    LifetimeInSeconds=lifetime_s,
+                    Question=question_xml,
+                    RequesterAnnotation=ANNOTATION_PREFIX + generation_id,
+                    UniqueRequestToken=generation_id,
+                )
+            except ClientError as error:
+                hit_id = _HIT_ID.search(error.response["Error"].get("Message", ""))
+                if _code(error) not in _REPEATED_CODES or not hit_id:
+                    raise
+                return hit_id.group()
+            return str(answer["HIT"]["HITId"])
+
+    def extend(self, hit_id: str, generation_id: str, assignments: int) -> None:
+        """Ask for one assignment more, so that the HIT has `assignments` in all; again: changes nothing."""
+        with _errors():
+            try:
+                self._client.create_additional_assignments_for_hit(
+                    HITId=hit_id,
+                    NumberOfAdditionalAssignments=1,
+                    UniqueRequestToken=f"{generation_id}-{assignments}",
+                )
+            except ClientError as error:
+                if _code(error) not in _REPEATED_CODES:
+                    raise
+
+    def expire(self, hit_id: str) -> None:
+        """Take the HIT from the list now; who has accepted it may still submit, and is paid."""
+        with _errors():
+            self._client.update_expiration_for_hit(HITId=hit_id, ExpireAt=datetime(2000, 1, 1, tzinfo=UTC))
+
+    def pay(self, assignment_id: str) -> None:
+        """Approve a submitted assignment; again: changes nothing."""
+        with _errors():
+            try:
+                self._client.approve_assignment(AssignmentId=assignment_id)
+            except ClientError as error:
+                if _code(error) not in _DONE_CODES:
+                    raise
+
+    def submission(self, assignment_id: str) -> Submission:
+        """Raises Gone."""
+        with _errors():
+            answer = self._client.get_assignment(AssignmentId=assignment_id)
+            return _submission(answer["Assignment"], answer["HIT"].get("RequesterAnnotation"))
+
+    def submissions(self, hit_id: str, annotation: str) -> Iterator[Submission]:
+        """Every assignment of the HIT that was submitted. Raises Gone."""
+        with _errors():
+            for page in self._client.get_paginator("list_assignments_for_hit").paginate(HITId=hit_id):
+                for assignment in page["Assignments"]:
+                    yield _submission(assignment, annotation)
+
+    def hit(self, hit_id: str) -> HitState:
+        """Raises Gone."""
+        with _errors():
+            hit = self._client.get_hit(HITId=hit_id)["HIT"]
+        if hit["HITStatus"] == "Disposed":
+            raise Gone("AWS.MechanicalTurk.HITDoesNotExist", f"HIT {hit_id} is disposed of")
+        return HitState(
+            hit_id=hit_id,
+            generation_id=_generation_id(hit.get("RequesterAnnotation")),
+            reviewable=hit["HITStatus"] in ("Reviewable", "Reviewing"),
+            expires_at_ms=_milliseconds(hit["Expiration"]),
+        )
+
+    def dispose(self, hit_id: str) -> None:
+        """Delete a reviewable HIT whose answers are all paid; again: changes nothing."""
+        with _errors():
+            try:
+                self._client.delete_hit(HITId=hit_id)
+            except ClientError as error:
+                if _code(error) not in _GONE_CODES:
+                    raise
+
+    def _hit_type_id(self, function: CrowdFunction) -> str:
+        """The function's HIT type, with its notifications on; registered once a process."""
+        if function.name not in self._hit_type_ids:
+            hit_type_id = self._client.create_hit_type(
+                Title=function.title,
+                Description=function.description,
+                Keywords=function.keywords,
+                Reward=f"{function.reward_cents // 100}.{function.reward_cents % 100:02}",
+                AssignmentDurationInSeconds=function.assignment_duration_s,
+            )["HITTypeId"]
+            self._client.update_notification_settings(
+                HITTypeId=hit_type_id,
+                Active=True,
+                Notification={
+                    "Destination": self._queue_url,
+                    "Transport": "SQS",
+                    "Version": NOTIFICATION_VERSION,
+                    "EventTypes": list(EVENTS),
+                },
+            )
+            self._hit_type_ids[function.name] = hit_type_id
+        return self._hit_type_ids[function.name]
+
+
+def annotation_of(generation_id: str) -> str:
+    return ANNOTATION_PREFIX + generation_id
+
+
+def _generation_id(annotation: str | None) -> str | None:
+    if annotation and annotation.startswith(ANNOTATION_PREFIX):
+        return annotation.removeprefix(ANNOTATION_PREFIX)
+    return None
+
+
+def _submission(assignment: Mapping[str, Any], annotation: str | None) -> Submission:
+    return Submission(
+        answer=RecordedAnswer(
+            assignment_id=assignment["AssignmentId"],
+            worker_id=assignment["WorkerId"],
+            form_value=read_form_value(assignment.get("Answer", "")),
+            submitted_at_ms=_milliseconds(assignment["SubmitTime"]),
+        ),
+        generation_id=_generation_id(annotation),
+        hit_id=assignment["HITId"],
+        paid=assignment["AssignmentStatus"] == "Approved",
+    )
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("TurkErrorCode") or error.response["Error"].get("Code", ""))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Every error of the client as one of ours."""
+    try:
+        yield
+    except ClientError as error:
+        message = error.response["Error"].get("Message", "")
+        codes = {_code(error), error.response["Error"].get("Code", "")}
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        kind: type[RequesterError] = Refused
+        if _FUNDS.search(message) or "AWS.MechanicalTurk.InsufficientFunds" in codes:
+            kind = InsufficientFunds
+        elif codes & _ACCOUNT_CODES:
+            kind = AccountSetup
+        elif codes & _GONE_CODES:
+            kind = Gone
+        elif codes & _TRANSIENT_CODES or status >= 500 or status == 429:
+            kind = WorkplaceUnavailable
+        raise kind(_code(error), message) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise WorkplaceUnavailable(type(error).__name__, str(error)) from error

@@ -1,0 +1,296 @@
+"""DynamoDB in plain Python values: str, int, bool, None, list, dict, set of str.
+
+Every table of ours has a string partition key `pk` and a string sort key `sk`. Reads by key are strongly
+consistent. Numbers are integers (money in cents, times in milliseconds); a float is a programming error.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+Item = dict[str, Any]
+"""An item's attributes, `pk` and `sk` among them."""
+
+MAX_TRANSACTION_STEPS = 100
+CONFLICT_ATTEMPTS = 12
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
+
+
+class ConditionFailed(Exception):
+    """The item was not in the state that the write requires; nothing was written."""
+
+
+class TransactionFailed(ConditionFailed):
+    """A step's condition did not hold; nothing was written.
+
+    `failed`: the labels of the steps whose conditions failed, in order.
+    """
+
+    def __init__(self, failed: list[str]) -> None:
+        super().__init__(f"conditions failed: {', '.join(failed)}")
+        self.failed = failed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One write of a transaction; `label` is how `TransactionFailed` names it."""
+
+    label: str
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Items of a query, and the key to go on from (None at the end)."""
+
+    items: list[Item]
+    next_key: Item | None
+
+
+class Table:
+    """One table. Expressions are DynamoDB's own; values and names are given without their `:` and `#`."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """The item, or None. Strongly consistent."""
+        answer = self._client.get_item(
+            TableName=self.name, Key=to_attributes({"pk": pk, "sk": sk}), ConsistentRead=True
+        )
+        return from_attributes(answer["Item"]) if "Item" in answer else None
+
+    def put(
+        self,
+        item: Item,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a whole item. Raises ConditionFailed."""
+        self._write("put_item", self.put_step("put", item, condition, values, names).request["Put"])
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        expression: str,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Change an item and return all of it as it is then. Raises ConditionFailed."""
+        step = self.update_step("update", pk, sk, expression, condition, values, names)
+        return from_attributes(self._write("update_item", step.request["Update"] | {"ReturnValues": "ALL_NEW"}))
+
+    def delete(
+        self,
+        pk: str,
+        sk: str,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Remove an item; without a condition, removing what is not there is no error. Raises ConditionFailed."""
+        self._write("delete_item", self.delete_step("delete", pk, sk, condition, values, names).request["Delete"])
+
+    def query(
+        self,
+        pk: str,
+        sk_prefix: str | None = None,
+        *,
+        sk_between: tuple[str | int, str | int] | None = None,
+        index: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        start_key: Item | None = None,
+    ) -> Page:
+        """One page of the items under a partition key, in sort-key order.
+
+        `index`: a global secondary index, whose keys are then `<index>_pk` and `<index>_sk`; its reads are
+        eventually consistent, the table's own are strongly consistent.
+        """
+        pk_name, sk_name = (f"{index}_pk", f"{index}_sk") if index else ("pk", "sk")
+        names = {"#pk": pk_name}
+        values: dict[str, Any] = {":pk": pk}
+        expression = "#pk = :pk"
+        if sk_prefix is not None:
+            expression += " AND begins_with(#sk, :sk)"
+            names["#sk"] = sk_name
+            values[":sk"] = sk_prefix
+        elif sk_between is not None:
+            expression += " AND #sk BETWEEN :low AND :high"
+            names["#sk"] = sk_name
+            values[":low"], values[":high"] = sk_between
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": expression,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_attributes(values),
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": index is None,
+        }
+        if index:
+            request["IndexName"] = index
+        if limit:
+            request["Limit"] = limit
+        if start_key:
+            request["ExclusiveStartKey"] = to_attributes(start_key)
+        answer = self._client.query(**request)
+        next_key = answer.get("LastEvaluatedKey")
+        return Page(
+            [from_attributes(item) for item in answer["Items"]], from_attributes(next_key) if next_key else None
+        )
+
+    def query_all(
+        self,
+        pk: str,
+        sk_prefix: str | None = None,
+        *,
+        sk_between: tuple[str | int, str | int] | None = None,
+        index: str | None = None,
+    ) -> Iterator[Item]:
+        """Every item under a partition key, page after page."""
+        start_key = None
+        while True:
+            page = self.query(pk, sk_prefix, sk_between=sk_between, index=index, start_key=start_key)
+            yield from page.items
+            if page.next_key is None:
+                return
+            start_key = page.next_key
+
+    def put_step(
+        self,
+        label: str,
+        item: Item,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Step:
+        return Step(label, {"Put": self._request({"Item": to_attributes(item)}, condition, values, names)})
+
+    def update_step(
+        self,
+        label: str,
+        pk: str,
+        sk: str,
+        expression: str,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Step:
+        body = {"Key": to_attributes({"pk": pk, "sk": sk}), "UpdateExpression": expression}
+        return Step(label, {"Update": self._request(body, condition, values, names)})
+
+    def delete_step(
+        self,
+        label: str,
+        pk: str,
+        sk: str,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Step:
+        body = {"Key": to_attributes({"pk": pk, "sk": sk})}
+        return Step(label, {"Delete": self._request(body, condition, values, names)})
+
+    def check_step(
+        self,
+        label: str,
+        pk: str,
+        sk: str,
+        condition: str,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Step:
+        body = {"Key": to_attributes({"pk": pk, "sk": sk})}
+        return Step(label, {"ConditionCheck": self._request(body, condition, values, names)})
+
+    def transact(self, steps: list[Step]) -> None:
+        """Write all steps (at most 100) or none. Raises TransactionFailed.
+
+        A conflict with another transaction on the same items is tried again, with random pauses of up to about a
+        second, because it says nothing about the conditions.
+        """
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                self._client.transact_write_items(TransactItems=[step.request for step in steps])
+                return
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+                failed = [
+                    step.label
+                    for step, reason in zip(steps, reasons, strict=False)
+                    if reason == "ConditionalCheckFailed"
+                ]
+                if failed:
+                    raise TransactionFailed(failed) from error
+                if "TransactionConflict" not in reasons or attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+                _pause(attempt)
+
+    def _request(
+        self,
+        body: dict[str, Any],
+        condition: str | None,
+        values: Mapping[str, Any] | None,
+        names: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        request = {"TableName": self.name, **body}
+        if condition:
+            request["ConditionExpression"] = condition
+        if values:
+            request["ExpressionAttributeValues"] = to_attributes({f":{name}": value for name, value in values.items()})
+        if names:
+            request["ExpressionAttributeNames"] = {f"#{name}": attribute for name, attribute in names.items()}
+        return request
+
+    def _write(self, operation: str, request: dict[str, Any]) -> Any:
+        """One write; a conflict with a transaction, which botocore does not retry, is tried again as in `transact`."""
+        exceptions = self._client.exceptions
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                answer = getattr(self._client, operation)(**request)
+                break
+            except exceptions.ConditionalCheckFailedException as error:
+                raise ConditionFailed(str(error)) from error
+            except exceptions.TransactionConflictException:
+                if attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+                _pause(attempt)
+        return answer.get("Attributes", {})
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
+
+
+def to_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values as DynamoDB attribute values."""
+    return {name: _serializer.serialize(value) for name, value in values.items()}
+
+
+def from_attributes(attributes: Mapping[str, Any]) -> Item:
+    """DynamoDB attribute values as plain ones; numbers become int."""
+    return {name: _plain(_deserializer.deserialize(value)) for name, value in attributes.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return value

@@ -1,0 +1,50 @@
+"""Assignments: one Worker's take of one HIT."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AssignmentStatus(StrEnum):
+    """A requester sees only the last three, as on MTurk."""
+
+    ACCEPTED = "Accepted"
+    RETURNED = "Returned"
+    ABANDONED = "Abandoned"
+    SUBMITTED = "Submitted"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+
+
+SEEN_BY_REQUESTERS = (AssignmentStatus.SUBMITTED, AssignmentStatus.APPROVED, AssignmentStatus.REJECTED)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One Worker's take of one HIT; reward and fee are those promised when it was accepted.
+
+    `deadline_ms`: from this moment on it can no longer be submitted.
+    `answer_xml`: a QuestionFormAnswers document, from submission on. Lists of a Worker's assignments leave it out.
+    """
+
+    assignment_id: str
+    hit_id: str
+    hit_type_id: str
+    requester_id: str
+    worker_id: str
+    title: str
+    reward_cents: int
+    fee_cents: int
+    status: AssignmentStatus
+    accepted_at_ms: int
+    deadline_ms: int
+    submitted_at_ms: int | None = None
+    auto_approval_at_ms: int | None = None
+    approved_at_ms: int | None = None
+    rejected_at_ms: int | None = None
+    answer_xml: str | None = None
+    requester_feedback: str | None = None
+
+    @property
+    def cost_cents(self) -> int:
+        """What it costs its requester: reward and fee."""
+        return self.reward_cents + self.fee_cents

@@ -1,0 +1,327 @@
+"""Each operation of MTurk's Requester API: from its checked members to the requester's use case and back."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from crowdsight.workplace.assignments import Assignment
+from crowdsight.workplace.events import Event, EventType, Notification
+from crowdsight.workplace.faults import RequestError
+from crowdsight.workplace.hits import Hit, HitStatus, HitType
+from crowdsight.workplace.paging import NextTokens
+from crowdsight.workplace.questions import Question, read_question
+from crowdsight.workplace.requesters import AnswerPage, OfferedHit, OfferedPage, Requesters
+
+DEFAULT_PAGE = 10
+DEFAULT_AUTO_APPROVAL_S = 30 * 86_400
+MAX_REWARD_CENTS = 100_000_000
+LONGEST_LIFETIME_MS = 31_536_000_000
+NOTIFICATION_VERSIONS = ("2006-05-05", "2014-08-15")
+
+_TOPIC_ARN = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
+_QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation by a requester; `given` are its members, checked against the model."""
+
+    requesters: Requesters
+    requester_id: str
+    next_tokens: NextTokens
+    now_ms: int
+    given: Mapping[str, Any]
+
+
+Answer = dict[str, Any]
+
+
+def create_hit_type(call: Call) -> Answer:
+    return {"HITTypeId": call.requesters.create_hit_type(_hit_type(call)).hit_type_id}
+
+
+def create_hit(call: Call) -> Answer:
+    # Everything is checked before the type is kept, so that a refused request leaves nothing.
+    question = _question(call)
+    return _create_hit(call, question, _hit_type(call), is_new_type=True)
+
+
+def create_hit_with_hit_type(call: Call) -> Answer:
+    question = _question(call)
+    hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
+    return _create_hit(call, question, hit_type, is_new_type=False)
+
+
+def get_hit(call: Call) -> Answer:
+    return {"HIT": _hit(call.requesters.get_hit(call.requester_id, call.given["HITId"]))}
+
+
+def list_hits(call: Call) -> Answer:
+    start = call.next_tokens.take("hits", call.given.get("NextToken"))
+    page = call.requesters.list_hits(call.requester_id, _page_size(call), start)
+    return _hits(call, "hits", page)
+
+
+def list_reviewable_hits(call: Call) -> Answer:
+    status = HitStatus(call.given.get("Status", "Reviewable"))
+    hit_type_id = call.given.get("HITTypeId")
+    listing = f"reviewable {status} {hit_type_id}"
+    start = call.next_tokens.take(listing, call.given.get("NextToken"))
+    page = call.requesters.list_reviewable_hits(call.requester_id, status, hit_type_id, _page_size(call), start)
+    return _hits(call, listing, page)
+
+
+def get_assignment(call: Call) -> Answer:
+    assignment = call.requesters.get_assignment(call.requester_id, call.given["AssignmentId"])
+    offered = call.requesters.get_hit(call.requester_id, assignment.hit_id)
+    return {"Assignment": _assignment(assignment), "HIT": _hit(offered)}
+
+
+def list_assignments_for_hit(call: Call) -> Answer:
+    statuses = sorted(set(call.given.get("AssignmentStatuses", ())))
+    listing = f"assignments {call.given['HITId']} {statuses}"
+    start = call.next_tokens.take(listing, call.given.get("NextToken"))
+    page: AnswerPage = call.requesters.list_assignments(
+        call.requester_id, call.given["HITId"], statuses, _page_size(call), start
+    )
+    return {
+        "NextToken": call.next_tokens.give(listing, page.next_start),
+        "NumResults": len(page.assignments),
+        "Assignments": [_assignment(assignment) for assignment in page.assignments],
+    }
+
+
+def approve_assignment(call: Call) -> Answer:
+    call.requesters.approve(
+        call.requester_id,
+        call.given["AssignmentId"],
+        call.given.get("RequesterFeedback"),
+        call.given.get("OverrideRejection", False),
+    )
+    return {}
+
+
+def reject_assignment(call: Call) -> Answer:
+    feedback = call.given["RequesterFeedback"]
+    if not feedback.strip():
+        raise RequestError("InvalidParameterValue", "RequesterFeedback must tell the Worker why.")
+    call.requesters.reject(call.requester_id, call.given["AssignmentId"], feedback)
+    return {}
+
+
+def create_additional_assignments_for_hit(call: Call) -> Answer:
+    call.requesters.extend(
+        call.requester_id,
+        call.given["HITId"],
+        call.given["NumberOfAdditionalAssignments"],
+        call.given.get("UniqueRequestToken"),
+    )
+    return {}
+
+
+def update_expiration_for_hit(call: Call) -> Answer:
+    expires_at_ms = round(call.given["ExpireAt"].timestamp() * 1000)
+    if expires_at_ms > call.now_ms + LONGEST_LIFETIME_MS:
+        raise RequestError("ParameterValidationError", "ExpireAt must lie within a year from now.")
+    call.requesters.change_expiration(call.requester_id, call.given["HITId"], expires_at_ms)
+    return {}
+
+
+def update_hit_review_status(call: Call) -> Answer:
+    call.requesters.set_reviewing(call.requester_id, call.given["HITId"], not call.given.get("Revert", False))
+    return {}
+
+
+def update_hit_type_of_hit(call: Call) -> Answer:
+    hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
+    _check_qualifications(hit_type)
+    call.requesters.change_hit_type(call.requester_id, call.given["HITId"], hit_type.hit_type_id)
+    return {}
+
+
+def delete_hit(call: Call) -> Answer:
+    call.requesters.dispose(call.requester_id, call.given["HITId"])
+    return {}
+
+
+def get_account_balance(call: Call) -> Answer:
+    account = call.requesters.account(call.requester_id)
+    return {"AvailableBalance": _dollars(account.available_cents), "OnHoldBalance": _dollars(account.held_cents)}
+
+
+def update_notification_settings(call: Call) -> Answer:
+    given = call.given.get("Notification")
+    notification = _notification(given) if given else None
+    if notification and EventType.PING in notification.event_types:
+        raise RequestError("InvalidParameterValue", "Ping is an event for SendTestEventNotification only.")
+    call.requesters.set_notification(call.requester_id, call.given["HITTypeId"], notification, call.given.get("Active"))
+    return {}
+
+
+def send_test_event_notification(call: Call) -> Answer:
+    event = Event(EventType(call.given["TestEventType"]), call.now_ms)
+    call.requesters.send_test_event(call.requester_id, _notification(call.given["Notification"]), event)
+    return {}
+
+
+OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
+    "ApproveAssignment": approve_assignment,
+    "CreateAdditionalAssignmentsForHIT": create_additional_assignments_for_hit,
+    "CreateHIT": create_hit,
+    "CreateHITType": create_hit_type,
+    "CreateHITWithHITType": create_hit_with_hit_type,
+    "DeleteHIT": delete_hit,
+    "GetAccountBalance": get_account_balance,
+    "GetAssignment": get_assignment,
+    "GetHIT": get_hit,
+    "ListAssignmentsForHIT": list_assignments_for_hit,
+    "ListHITs": list_hits,
+    "ListReviewableHITs": list_reviewable_hits,
+    "RejectAssignment": reject_assignment,
+    "SendTestEventNotification": send_test_event_notification,
+    "UpdateExpirationForHIT": update_expiration_for_hit,
+    "UpdateHITReviewStatus": update_hit_review_status,
+    "UpdateHITTypeOfHIT": update_hit_type_of_hit,
+    "UpdateNotificationSettings": update_notification_settings,
+}
+"""The operations on offer, by MTurk's names."""
+
+
+def _create_hit(call: Call, question: Question, hit_type: HitType, is_new_type: bool) -> Answer:
+    _check_qualifications(hit_type)
+    offered = call.requesters.create_hit(
+        call.requesters.create_hit_type(hit_type) if is_new_type else hit_type,
+        question,
+        lifetime_s=call.given["LifetimeInSeconds"],
+        max_assignments=call.given.get("MaxAssignments", 1),
+        annotation=call.given.get("RequesterAnnotation", ""),
+        token=call.given.get("UniqueRequestToken"),
+    )
+    return {"HIT": _hit(offered)}
+
+
+def _hit_type(call: Call) -> HitType:
+    given = call.given
+    return HitType(
+        hit_type_id="",
+        requester_id=call.requester_id,
+        title=given["Title"],
+        description=given["Description"],
+        keywords=given.get("Keywords", ""),
+        reward_cents=_reward_cents(given["Reward"]),
+        assignment_duration_s=given["AssignmentDurationInSeconds"],
+        auto_approval_delay_s=given.get("AutoApprovalDelayInSeconds", DEFAULT_AUTO_APPROVAL_S),
+        qualification_requirements=tuple(given.get("QualificationRequirements", ())),
+    )
+
+
+def _check_qualifications(hit_type: HitType) -> None:
+    if hit_type.qualification_requirements:
+        raise RequestError(
+            "UnsupportedQualificationRequirement",
+            "This workplace cannot check qualification requirements yet, so it offers no HIT that has any.",
+        )
+
+
+def _question(call: Call) -> Question:
+    for name in ("HITLayoutId", "HITLayoutParameters", "AssignmentReviewPolicy", "HITReviewPolicy"):
+        if name in call.given:
+            raise RequestError("InvalidParameterValue", f"{name} is not offered by this workplace.")
+    if "Question" not in call.given:
+        raise RequestError("InvalidParameterValue", "Question is required.")
+    return read_question(call.given["Question"])
+
+
+def _reward_cents(text: str) -> int:
+    cents = int(Decimal(text) * 100) if len(text) <= 15 else MAX_REWARD_CENTS + 1
+    if cents > MAX_REWARD_CENTS:
+        raise RequestError("ParameterValidationError", f"Reward must be at most {_dollars(MAX_REWARD_CENTS)}.")
+    return cents
+
+
+def _notification(given: Mapping[str, Any]) -> Notification:
+    transport, destination = given["Transport"], given["Destination"]
+    if given["Version"] not in NOTIFICATION_VERSIONS:
+        raise RequestError("InvalidParameterValue", f"Version must be one of {', '.join(NOTIFICATION_VERSIONS)}.")
+    if transport == "Email":
+        raise RequestError("InvalidParameterValue", "Transport Email is not offered by this workplace. Use SQS or SNS.")
+    if not (_TOPIC_ARN.fullmatch(destination) if transport == "SNS" else _is_queue_url(destination)):
+        what = "the ARN of an SNS topic" if transport == "SNS" else "the URL of an SQS queue"
+        raise RequestError("InvalidTransportEndpoint", f"Destination must be {what}.")
+    return Notification(transport, destination, frozenset(given["EventTypes"]))
+
+
+def _is_queue_url(destination: str) -> bool:
+    try:
+        parts = urlsplit(destination)
+    except ValueError:
+        return False
+    has_host = parts.scheme in ("https", "http") and bool(parts.hostname)
+    return has_host and not parts.query and bool(_QUEUE_PATH.fullmatch(parts.path))
+
+
+def _page_size(call: Call) -> int:
+    return int(call.given.get("MaxResults", DEFAULT_PAGE))
+
+
+def _hits(call: Call, listing: str, page: OfferedPage) -> Answer:
+    return {
+        "NextToken": call.next_tokens.give(listing, page.next_start),
+        "NumResults": len(page.hits),
+        "HITs": [_hit(offered) for offered in page.hits],
+    }
+
+
+def _hit(offered: OfferedHit) -> Answer:
+    hit: Hit = offered.hit
+    return {
+        "HITId": hit.hit_id,
+        "HITTypeId": hit.hit_type_id,
+        "HITGroupId": hit.hit_group_id,
+        "CreationTime": _time(hit.created_at_ms),
+        "Title": hit.title,
+        "Description": hit.description,
+        "Question": offered.question_xml,
+        "Keywords": hit.keywords or None,
+        "HITStatus": hit.status.value,
+        "MaxAssignments": hit.max_assignments,
+        "Reward": _dollars(hit.reward_cents),
+        "AutoApprovalDelayInSeconds": hit.auto_approval_delay_s,
+        "Expiration": _time(hit.expires_at_ms),
+        "AssignmentDurationInSeconds": hit.assignment_duration_s,
+        "RequesterAnnotation": hit.requester_annotation or None,
+        "QualificationRequirements": list(hit.qualification_requirements),
+        "HITReviewStatus": "NotReviewed",
+        "NumberOfAssignmentsPending": hit.pending,
+        "NumberOfAssignmentsAvailable": hit.available,
+        "NumberOfAssignmentsCompleted": hit.completed,
+    }
+
+
+def _assignment(assignment: Assignment) -> Answer:
+    return {
+        "AssignmentId": assignment.assignment_id,
+        "WorkerId": assignment.worker_id,
+        "HITId": assignment.hit_id,
+        "AssignmentStatus": assignment.status.value,
+        "AutoApprovalTime": _time(assignment.auto_approval_at_ms),
+        "AcceptTime": _time(assignment.accepted_at_ms),
+        "SubmitTime": _time(assignment.submitted_at_ms),
+        "ApprovalTime": _time(assignment.approved_at_ms),
+        "RejectionTime": _time(assignment.rejected_at_ms),
+        "Deadline": _time(assignment.deadline_ms),
+        "Answer": assignment.answer_xml,
+        "RequesterFeedback": assignment.requester_feedback,
+    }
+
+
+def _time(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _dollars(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"

@@ -1,0 +1,392 @@
+"""What requesters do: offer HITs, judge what is handed in, and look at both. Nobody sees another requester's things."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+
+from crowdsight.dynamodb import Item, TransactionFailed
+from crowdsight.workplace import lifecycle, records
+from crowdsight.workplace.assignments import SEEN_BY_REQUESTERS, Assignment, AssignmentStatus
+from crowdsight.workplace.events import DeliveryFailed, Event, Notification, event_document
+from crowdsight.workplace.faults import HitNotFound, RequestError
+from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
+from crowdsight.workplace.identifiers import id_of
+from crowdsight.workplace.ledger import FEE_SURCHARGE_FROM_ASSIGNMENTS, Account, fee_cents
+from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.questions import Question
+from crowdsight.workplace.store import Store
+from crowdsight.workplace.tokens import UniqueRequestTokens
+
+MAX_ASSIGNMENTS = 1_000_000_000
+OVERRIDE_WITHIN_MS = 30 * 86_400 * MS_PER_S
+MAX_PAGE_BYTES = 4_000_000
+"""Questions or answers in one page, which is shorter than asked for when they are large. A Lambda answers with 6 MB."""
+
+_NOT_DISPOSED = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE, HitStatus.REVIEWABLE, HitStatus.REVIEWING)
+
+
+@dataclass(frozen=True)
+class OfferedHit:
+    """A HIT with its question's XML, as its requester sees it."""
+
+    hit: Hit
+    question_xml: str
+
+
+@dataclass(frozen=True)
+class OfferedPage:
+    """Some HITs of a requester, and where to go on (None at the end)."""
+
+    hits: list[OfferedHit]
+    next_start: str | None
+
+
+@dataclass(frozen=True)
+class AnswerPage:
+    """Some assignments of a HIT, and where to go on (None at the end)."""
+
+    assignments: list[Assignment]
+    next_start: str | None
+
+
+class Requesters:
+    """Every operation is on behalf of one requester and raises RequestError when it cannot be done."""
+
+    def __init__(self, store: Store, fee_percent: int) -> None:
+        self._store = store
+        self._table = store.table
+        self._clock = store.clock
+        self._fee_percent = fee_percent
+        self._tokens = UniqueRequestTokens(store.table, store.clock)
+
+    def account(self, requester_id: str) -> Account:
+        """The requester's balances, in cents."""
+        item = self._table.get(records.requester_pk(requester_id), "account")
+        return records.account_from_item(requester_id, item)
+
+    def create_hit_type(self, hit_type: HitType) -> HitType:
+        """Keep a HIT type under the id that follows from its values; `hit_type_id` as given is ignored."""
+        values = json.dumps(asdict(replace(hit_type, hit_type_id="")), sort_keys=True)
+        named = replace(hit_type, hit_type_id=id_of(f"type {values}"))
+        self._table.put(records.hit_type_to_item(named))
+        return named
+
+    def get_hit_type(self, requester_id: str, hit_type_id: str) -> HitType:
+        """Raises RequestError HITTypeDoesNotExist."""
+        item = self._table.get(f"hittype#{hit_type_id}", "hittype")
+        if item is None or item["requester_id"] != requester_id:
+            raise RequestError("HITTypeDoesNotExist", f"HITType {hit_type_id} does not exist.")
+        return records.hit_type_from_item(item)
+
+    def create_hit(
+        self,
+        hit_type: HitType,
+        question: Question,
+        *,
+        lifetime_s: int,
+        max_assignments: int = 1,
+        annotation: str = "",
+        token: str | None = None,
+    ) -> OfferedHit:
+        """Offer a HIT and hold the money for it.
+
+        A `token` used within the last 24 hours makes nothing new. Raises RequestError HitAlreadyExists, whose message
+        holds the first one's id, and InsufficientFunds.
+        """
+        now_ms = self._clock()
+        hit_id = self._store.new_id()
+        hit = Hit(
+            hit_id=hit_id,
+            hit_type_id=hit_type.hit_type_id,
+            hit_group_id=id_of(f"group {hit_type.hit_type_id}"),
+            requester_id=hit_type.requester_id,
+            title=hit_type.title,
+            description=hit_type.description,
+            keywords=hit_type.keywords,
+            reward_cents=hit_type.reward_cents,
+            fee_cents=fee_cents(hit_type.reward_cents, self._fee_percent, max_assignments),
+            assignment_duration_s=hit_type.assignment_duration_s,
+            auto_approval_delay_s=hit_type.auto_approval_delay_s,
+            qualification_requirements=hit_type.qualification_requirements,
+            requester_annotation=annotation,
+            max_assignments=max_assignments,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + lifetime_s * MS_PER_S,
+        )
+        steps = [self._table.put_step("question", records.question_to_item(hit_id, question))]
+        change = lifecycle.create(hit)
+        if token is None:
+            self._store.add_hit(change, steps)
+            return OfferedHit(change.after, question.xml)
+        self._tokens.refuse_repeated_creation(hit.requester_id, token)
+        try:
+            self._store.add_hit(change, [*steps, self._tokens.creation(hit.requester_id, token, hit_id)])
+        except TransactionFailed:
+            self._tokens.refuse_repeated_creation(hit.requester_id, token)
+            raise
+        return OfferedHit(change.after, question.xml)
+
+    def get_hit(self, requester_id: str, hit_id: str) -> OfferedHit:
+        """The HIT at this moment, disposed or not. Raises RequestError HITDoesNotExist."""
+        hit = self._own_hit(requester_id, hit_id)
+        return OfferedHit(hit, self._question_xml(hit_id))
+
+    def list_hits(self, requester_id: str, limit: int, start: str | None = None) -> OfferedPage:
+        """The requester's HITs by time of creation, without disposed ones."""
+        pk = records.requester_pk(requester_id)
+        return self._list("requester", pk, _NOT_DISPOSED, None, limit, start)
+
+    def list_reviewable_hits(
+        self, requester_id: str, status: HitStatus, hit_type_id: str | None, limit: int, start: str | None = None
+    ) -> OfferedPage:
+        """The requester's Reviewable (or Reviewing) HITs, perhaps of one type, by time of creation."""
+        pk = records.under_review_pk(requester_id, status)
+        return self._list("open", pk, (status,), hit_type_id, limit, start)
+
+    def extend(self, requester_id: str, hit_id: str, additional: int, token: str | None = None) -> Hit:
+        """Add assignments and hold the money for them.
+
+        Raises RequestError: HITDoesNotExist, InvalidHITState when disposed, InvalidMaximumAssignmentsIncrease from
+        under ten assignments to ten or more, DuplicateRequest for a token used within 24 hours, InsufficientFunds.
+        """
+
+        def decide(hit: Hit) -> Change:
+            _require(hit, _NOT_DISPOSED)
+            total = hit.max_assignments + additional
+            if hit.max_assignments < FEE_SURCHARGE_FROM_ASSIGNMENTS <= total:
+                raise RequestError(
+                    "InvalidMaximumAssignmentsIncrease",
+                    f"HITs created with fewer than {FEE_SURCHARGE_FROM_ASSIGNMENTS} assignments cannot be extended to"
+                    f" have {FEE_SURCHARGE_FROM_ASSIGNMENTS} or more assignments.",
+                )
+            if total > MAX_ASSIGNMENTS:
+                raise RequestError(
+                    "InvalidMaximumAssignmentsIncrease", f"A HIT has at most {MAX_ASSIGNMENTS} assignments."
+                )
+            return lifecycle.extend(hit, additional, self._clock())
+
+        self._own_hit(requester_id, hit_id)
+        if token is None:
+            return self._store.change_hit(hit_id, decide).after
+        self._tokens.refuse_repeated_extension(requester_id, hit_id, token)
+        try:
+            step = self._tokens.extension(requester_id, hit_id, token)
+            return self._store.change_hit(hit_id, decide, [step]).after
+        except TransactionFailed:
+            self._tokens.refuse_repeated_extension(requester_id, hit_id, token)
+            raise
+
+    def change_expiration(self, requester_id: str, hit_id: str, expires_at_ms: int) -> Hit:
+        """Another end of the HIT's time; at once when past. Raises RequestError HITDoesNotExist, InvalidHITState,
+        InsufficientFunds when an expired HIT is opened again."""
+
+        def decide(hit: Hit) -> Change:
+            _require(hit, _NOT_DISPOSED)
+            return lifecycle.change_expiration(hit, expires_at_ms, self._clock())
+
+        self._own_hit(requester_id, hit_id)
+        return self._store.change_hit(hit_id, decide).after
+
+    def set_reviewing(self, requester_id: str, hit_id: str, reviewing: bool) -> Hit:
+        """Between Reviewable and Reviewing. Raises RequestError HITDoesNotExist, InvalidHITState."""
+
+        def decide(hit: Hit) -> Change:
+            _require(hit, (HitStatus.REVIEWABLE if reviewing else HitStatus.REVIEWING,))
+            return lifecycle.set_reviewing(hit, reviewing, self._clock())
+
+        self._own_hit(requester_id, hit_id)
+        return self._store.change_hit(hit_id, decide).after
+
+    def change_hit_type(self, requester_id: str, hit_id: str, hit_type_id: str) -> Hit:
+        """Give the HIT another type's values. Not while a Worker is at it, who was promised the old ones.
+
+        Raises RequestError HITDoesNotExist, HITTypeDoesNotExist, InvalidHITState, InsufficientFunds.
+        """
+        self._own_hit(requester_id, hit_id)
+        hit_type = self.get_hit_type(requester_id, hit_type_id)
+
+        def decide(hit: Hit) -> Change:
+            _require(hit, _NOT_DISPOSED)
+            if hit.pending:
+                raise RequestError("InvalidHITState", "A Worker has accepted this HIT. Change its type after that.")
+            fee = fee_cents(hit_type.reward_cents, self._fee_percent, hit.max_assignments)
+            return lifecycle.change_hit_type(hit, hit_type, fee, self._clock())
+
+        return self._store.change_hit(hit_id, decide).after
+
+    def dispose(self, requester_id: str, hit_id: str) -> Hit:
+        """Delete a HIT under review. Raises RequestError HITDoesNotExist, InvalidHITState."""
+
+        def decide(hit: Hit) -> Change:
+            _require(hit, (HitStatus.REVIEWING, HitStatus.REVIEWABLE))
+            if hit.submitted:
+                raise RequestError(
+                    "InvalidHITState",
+                    f"This HIT has {hit.submitted} submitted assignments that are neither approved nor rejected.",
+                )
+            return lifecycle.dispose(hit, self._clock())
+
+        self._own_hit(requester_id, hit_id)
+        return self._store.change_hit(hit_id, decide).after
+
+    def get_assignment(self, requester_id: str, assignment_id: str) -> Assignment:
+        """A submitted assignment. Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState."""
+        assignment = self._own_assignment(requester_id, assignment_id)
+        if assignment.status not in SEEN_BY_REQUESTERS:
+            raise _wrong_status(SEEN_BY_REQUESTERS)
+        return assignment
+
+    def list_assignments(
+        self, requester_id: str, hit_id: str, statuses: Collection[str], limit: int, start: str | None = None
+    ) -> AnswerPage:
+        """What was handed in for a HIT, by time of acceptance; `statuses` empty for all three that requesters see.
+
+        Raises RequestError HITDoesNotExist.
+        """
+        self._own_hit(requester_id, hit_id)
+        wanted = set(statuses) or {status.value for status in SEEN_BY_REQUESTERS}
+        pk = records.hit_pk(hit_id)
+        key = {"pk": pk, "sk": f"assignment#{start}"} if start else None
+        found: list[Assignment] = []
+        size_bytes = 0
+        while True:
+            page = self._table.query(pk, "assignment#", limit=limit, start_key=key)
+            for item in page.items:
+                assignment = records.assignment_from_item(item)
+                if assignment.status not in wanted:
+                    continue
+                size_bytes += len((assignment.answer_xml or "").encode())
+                if len(found) == limit or (found and size_bytes > MAX_PAGE_BYTES):
+                    return AnswerPage(found, records.assignment_sk(found[-1]).removeprefix("assignment#"))
+                found.append(assignment)
+            key = page.next_key
+            if key is None:
+                return AnswerPage(found, None)
+
+    def approve(
+        self, requester_id: str, assignment_id: str, feedback: str | None = None, override_rejection: bool = False
+    ) -> Assignment:
+        """Pay for an assignment now. With `override_rejection` also a rejected one, within 30 days of its submission.
+
+        Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState, InsufficientFunds.
+        """
+        first = self._own_assignment(requester_id, assignment_id)
+        allowed = [AssignmentStatus.SUBMITTED] + ([AssignmentStatus.REJECTED] if override_rejection else [])
+
+        def decide(hit: Hit) -> Change:
+            assignment = self._judged(first, allowed)
+            if assignment.status is AssignmentStatus.REJECTED:
+                if self._clock() - (assignment.submitted_at_ms or 0) > OVERRIDE_WITHIN_MS:
+                    raise RequestError("InvalidAssignmentState", "This assignment was submitted over 30 days ago.")
+                _require(hit, _NOT_DISPOSED)
+            return lifecycle.approve(hit, assignment, feedback, self._clock())
+
+        return self._store.change_hit(first.hit_id, decide).assignments[0][1]
+
+    def reject(self, requester_id: str, assignment_id: str, feedback: str) -> Assignment:
+        """Do not pay for a submitted assignment. Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState."""
+        first = self._own_assignment(requester_id, assignment_id)
+
+        def decide(hit: Hit) -> Change:
+            assignment = self._judged(first, [AssignmentStatus.SUBMITTED])
+            return lifecycle.reject(hit, assignment, feedback, self._clock())
+
+        return self._store.change_hit(first.hit_id, decide).assignments[0][1]
+
+    def set_notification(
+        self, requester_id: str, hit_type_id: str, notification: Notification | None, active: bool | None
+    ) -> None:
+        """Where the events of a HIT type's HITs go, and whether they do. Given neither, or only `active` before there
+        is a notification, raises RequestError InvalidParameterValue; HITTypeDoesNotExist."""
+        self.get_hit_type(requester_id, hit_type_id)
+        if notification is None and active is None:
+            raise RequestError("InvalidParameterValue", "Either Notification or Active must be given.")
+        kept = notification or self._store.notification(hit_type_id)
+        if kept is None:
+            raise RequestError("InvalidParameterValue", f"HITType {hit_type_id} has no notification specification yet.")
+        kept = replace(kept, active=True if active is None else active)
+        self._table.put(records.notification_to_item(hit_type_id, kept))
+
+    def send_test_event(self, requester_id: str, notification: Notification, event: Event) -> None:
+        """Send one event of any type at once. Raises RequestError when the destination does not take it."""
+        event_doc_id = self._store.new_id()
+        event = replace(event, assignment_id=self._store.new_id() if "Assignment" in event.type else None)
+        document = event_document(event_doc_id, requester_id, event, self._store.new_id(), self._store.new_id())
+        try:
+            self._store.send_now(notification.transport, notification.destination, document, event_doc_id)
+        except DeliveryFailed as error:
+            raise RequestError(
+                "InvalidTransportEndpoint", f"The notification could not be sent to its destination: {error}"
+            ) from error
+
+    def _own_hit(self, requester_id: str, hit_id: str) -> Hit:
+        hit = self._store.find_hit(hit_id)
+        if hit is None or hit.requester_id != requester_id:
+            raise RequestError("HITDoesNotExist", f"Hit {hit_id} does not exist.")
+        return hit
+
+    def _own_assignment(self, requester_id: str, assignment_id: str) -> Assignment:
+        assignment = self._store.find_assignment(assignment_id)
+        if assignment is None or assignment.requester_id != requester_id:
+            raise RequestError("AssignmentDoesNotExist", f"Assignment {assignment_id} does not exist.")
+        return assignment
+
+    def _judged(self, first: Assignment, allowed: list[AssignmentStatus]) -> Assignment:
+        assignment = self._store.read_assignment(first.hit_id, records.assignment_sk(first))
+        if assignment.status not in allowed:
+            raise _wrong_status(allowed)
+        return assignment
+
+    def _question_xml(self, hit_id: str) -> str:
+        item = self._table.get(records.hit_pk(hit_id), "question")
+        if item is None:
+            raise HitNotFound("There is no such HIT.")
+        return str(item["xml"])
+
+    def _list(
+        self,
+        index: str,
+        pk: str,
+        statuses: Collection[HitStatus],
+        hit_type_id: str | None,
+        limit: int,
+        start: str | None,
+    ) -> OfferedPage:
+        key: Item | None = None
+        if start:
+            hit_id = start.partition("#")[2]
+            key = {"pk": records.hit_pk(hit_id), "sk": "hit", f"{index}_pk": pk, f"{index}_sk": start}
+        found: list[OfferedHit] = []
+        size_bytes = 0
+        while True:
+            page = self._table.query(pk, index=index, limit=limit, start_key=key)
+            for item in page.items:
+                hit = records.hit_from_item(item)
+                if hit.next_due_at_ms is not None and hit.next_due_at_ms <= self._clock():
+                    hit = self._store.get_hit(hit.hit_id)
+                if hit.status not in statuses or hit_type_id not in (None, hit.hit_type_id):
+                    continue
+                question_xml = self._question_xml(hit.hit_id)
+                size_bytes += len(question_xml.encode())
+                if len(found) == limit or (found and size_bytes > MAX_PAGE_BYTES):
+                    last = found[-1].hit
+                    return OfferedPage(found, records.time_key(last.created_at_ms, last.hit_id))
+                found.append(OfferedHit(hit, question_xml))
+            key = page.next_key
+            if key is None:
+                return OfferedPage(found, None)
+
+
+def _require(hit: Hit, statuses: Collection[HitStatus]) -> None:
+    if hit.status not in statuses:
+        allowed = ", ".join(status.value for status in statuses)
+        raise RequestError(
+            "InvalidHITState",
+            f"This HIT is currently in the state '{hit.status.value}'.  This operation can be called with a status"
+            f" of: {allowed}",
+        )
+
+
+def _wrong_status(allowed: Collection[AssignmentStatus]) -> RequestError:
+    names = ",".join(status.value for status in allowed)
+    return RequestError("InvalidAssignmentState", f"This operation can be called with a status of: {names}")

@@ -1,0 +1,109 @@
+"""Every error of the worker site's own, beside those of the workplace behind it (`faults`), and their HTTP statuses.
+
+SiteError
+├── BadForm             the body is not a form that can be read
+├── FormTooLarge        the form has too many bytes or fields
+├── NotSignedIn         the page is for signed-in Workers
+├── ForgedForm          the form was not made for this session
+├── InvitationInvalid   the invitation is not one of ours
+├── InvitationExpired   the invitation was, once
+├── NotAccepted         an answer was sent from a preview
+├── NoSuchPage          nothing is at this address
+└── MethodNotAllowed    something is, but not for this verb
+"""
+
+from collections.abc import Sequence
+
+
+class SiteError(Exception):
+    """An error with a stable `code` and a `message` for the Worker."""
+
+    code = "SiteError"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadForm(SiteError):
+    code = "BadForm"
+
+
+class FormTooLarge(SiteError):
+    code = "FormTooLarge"
+
+
+class NotSignedIn(SiteError):
+    code = "NotSignedIn"
+
+    def __init__(self) -> None:
+        super().__init__("Open your invitation link to sign in, then come back to this page.")
+
+
+class ForgedForm(SiteError):
+    code = "ForgedForm"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was changed. Go back, load the page again, and press the button there.")
+
+
+class InvitationInvalid(SiteError):
+    code = "InvitationInvalid"
+
+    def __init__(self) -> None:
+        super().__init__("Part of the link may be missing. Copy all of it, or ask for a new one.")
+
+
+class InvitationExpired(SiteError):
+    code = "InvitationExpired"
+
+    def __init__(self) -> None:
+        super().__init__("Invitations last 30 days. Ask for a new one; what you earned is kept.")
+
+
+class NotAccepted(SiteError):
+    code = "NotAccepted"
+
+    def __init__(self) -> None:
+        super().__init__("This was a preview. Accept the HIT, then answer it.")
+
+
+class NoSuchPage(SiteError):
+    code = "NoSuchPage"
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address.")
+
+
+class MethodNotAllowed(SiteError):
+    """`allowed`: the verbs that the address has."""
+
+    code = "MethodNotAllowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__("This address cannot be used in this way.")
+        self.allowed = tuple(allowed)
+
+
+STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
+    "BadForm": (400, "That form could not be read"),
+    "FormTooLarge": (413, "That is too much"),
+    "NotSignedIn": (403, "You are not signed in"),
+    "ForgedForm": (403, "That form was not made for you"),
+    "InvitationInvalid": (403, "This invitation is not valid"),
+    "InvitationExpired": (410, "This invitation is over"),
+    "NotAccepted": (409, "Accept the HIT first"),
+    "NoSuchPage": (404, "No such page"),
+    "MethodNotAllowed": (405, "Not possible here"),
+    "WorkerNotFound": (403, "You are not signed in"),
+    "HitNotFound": (404, "No such HIT"),
+    "HitNotAvailable": (410, "This HIT is gone"),
+    "HitAlreadyDone": (409, "You have done this HIT"),
+    "TooManyAccepted": (409, "Too many HITs at once"),
+    "AssignmentNotFound": (404, "No such assignment"),
+    "AssignmentNotYours": (403, "That is somebody else's"),
+    "AssignmentOver": (410, "This assignment is over"),
+    "AnswerRefused": (400, "That answer cannot be taken"),
+    "ServiceFault": (500, "Something went wrong"),
+}
+"""By error code, the site's and the workplace's."""

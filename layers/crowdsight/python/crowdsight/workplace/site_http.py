@@ -1,0 +1,159 @@
+"""API Gateway's REST proxy events as requests and responses, and the fields of submitted forms."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email import policy
+from email.message import Message
+from email.parser import Parser
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl
+
+from crowdsight.workplace.site_errors import BadForm, FormTooLarge
+
+MAX_FORM_BYTES = 64 * 1024
+MAX_FORM_FIELDS = 100
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
+
+Fields = list[tuple[str, str]]
+"""A form's fields in the order sent; a name may come more than once."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request.
+
+    `prefix`: what comes before `path` in this site's addresses: "/prod" under a stage, "" on a domain of its own.
+    `path`: as sent, percent-encoded. `headers`: names in lower case. `id` names the request in the log.
+    """
+
+    method: str
+    path: str
+    prefix: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    id: str = ""
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "Request":
+        """The request in a REST API's Lambda proxy event (payload 1.0)."""
+        context = event.get("requestContext") or {}
+        path = event["path"]
+        whole_path = context.get("path") or path
+        prefix = ""
+        if path == "/" or whole_path.endswith(path):
+            prefix = whole_path.removesuffix(path).rstrip("/")
+        body = event.get("body") or ""
+        return cls(
+            method=event["httpMethod"].upper(),
+            path=path,
+            prefix=prefix if _PREFIX.fullmatch(prefix) else "",
+            query=event.get("queryStringParameters") or {},
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for; reading the form refuses it.
+            body=_decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
+            id=context.get("requestId", ""),
+        )
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser spoke https to the gateway."""
+        return self.headers.get("x-forwarded-proto", "http").split(",")[0].strip() == "https"
+
+    @property
+    def address(self) -> str:
+        """The site's own address as the browser has it, such as `https://abc.execute-api.us-east-1.amazonaws.com/prod`."""
+        host = self.headers.get("host", "")
+        scheme = "https" if self.is_secure else "http"
+        return f"{scheme}://{host}{self.prefix}" if _HOST.fullmatch(host) else self.prefix
+
+    def cookie(self, name: str) -> str | None:
+        """A cookie's value, or None if there is none or the header cannot be read."""
+        try:
+            cookies = SimpleCookie(self.headers.get("cookie", ""))
+        except CookieError:
+            return None
+        return cookies[name].value if name in cookies else None
+
+    def form(self) -> Fields:
+        """The submitted fields, urlencoded or multipart text.
+
+        At most 64 KiB and 100 fields. Raises FormTooLarge; BadForm for another type, a file, or bytes that are not UTF-8.
+        """
+        if len(self.body) > MAX_FORM_BYTES:
+            raise FormTooLarge(f"A form may have at most {MAX_FORM_BYTES // 1024} KiB.")
+        content_type = self.headers.get("content-type", "")
+        media_type = content_type.split(";")[0].strip().lower()
+        if media_type == "application/x-www-form-urlencoded":
+            fields = _read_urlencoded(self.body)
+        elif media_type == "multipart/form-data":
+            fields = _read_multipart(content_type, self.body)
+        else:
+            raise BadForm("A form comes as application/x-www-form-urlencoded or multipart/form-data.")
+        if len(fields) > MAX_FORM_FIELDS:
+            raise FormTooLarge(f"A form may have at most {MAX_FORM_FIELDS} fields.")
+        return fields
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response of text."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    set_cookie: str | None = None
+
+    def to_event(self) -> dict[str, Any]:
+        """What a REST API's Lambda proxy integration expects."""
+        answer: dict[str, Any] = {
+            "statusCode": self.status,
+            "headers": dict(self.headers),
+            "body": self.body,
+            "isBase64Encoded": False,
+        }
+        if self.set_cookie:
+            answer["multiValueHeaders"] = {"Set-Cookie": [self.set_cookie]}
+        return answer
+
+
+def _decode_base64(body: str) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        return b"\xff"  # not UTF-8 either, so that reading the form refuses it
+
+
+def _read_urlencoded(body: bytes) -> Fields:
+    try:
+        return parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+    except UnicodeDecodeError as error:
+        raise BadForm("A form's text is UTF-8.") from error
+    except ValueError as error:
+        raise FormTooLarge(f"A form may have at most {MAX_FORM_FIELDS} fields.") from error
+
+
+def _read_multipart(content_type: str, body: bytes) -> Fields:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadForm("A form's text is UTF-8.") from error
+    message = Parser(policy=policy.compat32).parsestr(f"Content-Type: {content_type}\r\n\r\n{text}")
+    parts = message.get_payload()
+    if not isinstance(parts, list) or message.defects:
+        raise BadForm("The form's parts cannot be read.")
+    return [_read_part(part) for part in parts if isinstance(part, Message)]
+
+
+def _read_part(part: Message) -> tuple[str, str]:
+    name = part.get_param("name", header="content-disposition")
+    content = part.get_payload()
+    if not isinstance(name, str) or not isinstance(content, str) or part.get_filename() is not None:
+        raise BadForm("A form holds named text fields and no files.")
+    return name, content

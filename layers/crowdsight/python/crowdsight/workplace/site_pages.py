@@ -1,0 +1,154 @@
+"""The worker site's pages and assets: templates with everything escaped, and the headers that fence them in."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from crowdsight.workplace.site_http import Response
+
+_HERE = Path(__file__).parent
+_ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+_OWN_CONTENT = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+)
+_FENCES = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_PERSONAL = {"Cache-Control": "no-store"}
+
+
+class Pages:
+    """Renders pages. Addresses in them start with the request's `prefix`; everything else is text and is escaped."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters |= {
+            "dollars": dollars,
+            "duration": duration,
+            "about": about,
+            "moment": moment,
+            "iso": iso,
+        }
+        self._assets, self._asset_names = _read_assets(_HERE / "static")
+
+    def page(
+        self,
+        template: str,
+        prefix: str,
+        values: Mapping[str, Any],
+        status: int = 200,
+        frame_sources: str = "'self'",
+        set_cookie: str | None = None,
+    ) -> Response:
+        """A whole page, which nothing may frame. `frame_sources`: where its own frame may come from (CSP)."""
+        policy = f"{_OWN_CONTENT}frame-src {frame_sources}; frame-ancestors 'none'"
+        return self._html(template, prefix, values, status, policy, set_cookie)
+
+    def framed_page(self, template: str, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A page for the question's frame: what is shown there once an answer is in."""
+        return self._html(template, prefix, values, status, f"{_OWN_CONTENT}frame-ancestors 'self'", None)
+
+    def question(self, html: str, prefix: str, tell_height: bool) -> Response:
+        """A requester's own page, as it is, with an origin of its own wherever it is opened.
+
+        `tell_height`: it also tells the page around it how high it is.
+        """
+        if tell_height:
+            html += f'\n<script src="{self.asset(prefix, "frame.js")}"></script>\n'
+        policy = "sandbox allow-scripts allow-forms; frame-ancestors 'self'"
+        return _respond(200, html, "text/html", _PERSONAL | {"Content-Security-Policy": policy})
+
+    def asset(self, prefix: str, name: str) -> str:
+        """The address of a file in static/, with a hash of its content."""
+        return f"{prefix}/static/{self._asset_names[name]}"
+
+    def serve_asset(self, hashed_name: str) -> Response | None:
+        """The file at such an address, for ever; None if there is none."""
+        if hashed_name not in self._assets:
+            return None
+        content, content_type = self._assets[hashed_name]
+        return _respond(200, content, content_type, {"Cache-Control": "public, max-age=31536000, immutable"})
+
+    def _html(
+        self, template: str, prefix: str, values: Mapping[str, Any], status: int, policy: str, set_cookie: str | None
+    ) -> Response:
+        html = self._templates.get_template(template).render(
+            values, prefix=prefix, asset=lambda name: self.asset(prefix, name)
+        )
+        headers = _PERSONAL | {"Content-Security-Policy": policy}
+        return _respond(status, html, "text/html", headers, set_cookie)
+
+
+def see_other(address: str, set_cookie: str | None = None) -> Response:
+    """Go on there with a GET."""
+    return Response(303, "", _FENCES | _PERSONAL | {"Location": address}, set_cookie)
+
+
+def hidden_field(name: str, value: str) -> Markup:
+    """A form's hidden field."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+
+
+def dollars(cents: int) -> str:
+    """Cents as MTurk writes money: 2 is $0.02, 123456 is $1,234.56."""
+    return f"${cents // 100:,}.{cents % 100:02}"
+
+
+def duration(seconds: int) -> str:
+    """A time span in its two largest units: 90 is 1 minute 30 seconds."""
+    for index, (unit, unit_s) in enumerate(_UNITS_S):
+        count, rest = divmod(max(0, seconds), unit_s)
+        if count:
+            smaller = _UNITS_S[index + 1 : index + 2]
+            more = duration(rest - rest % smaller[0][1]) if smaller and rest >= smaller[0][1] else ""
+            return f"{count} {unit}{'s' if count > 1 else ''}{' ' if more else ''}{more}"
+    return "0 seconds"
+
+
+def about(seconds: int) -> str:
+    """A time span rounded to the largest unit that it has at least two of: 5400 is 90 minutes, 172000 is 2 days."""
+    for unit, unit_s in _UNITS_S:
+        count = (seconds + unit_s // 2) // unit_s
+        if count >= 2:
+            return f"{count} {unit}s"
+    return duration(seconds)
+
+
+def moment(ms: int) -> str:
+    """A time of milliseconds since the epoch for people, in UTC: 30 Sep 2026, 14:05 UTC."""
+    time = datetime.fromtimestamp(ms / 1000, UTC)
+    return f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def iso(ms: int) -> str:
+    """A time of milliseconds since the epoch for programs: 2026-09-30T14:05:00Z."""
+    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _respond(
+    status: int, body: str, media_type: str, headers: Mapping[str, str], set_cookie: str | None = None
+) -> Response:
+    return Response(status, body, {"Content-Type": f"{media_type}; charset=utf-8", **_FENCES, **headers}, set_cookie)
+
+
+def _read_assets(folder: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Contents and types by hashed name, and hashed names by name."""
+    assets, names = {}, {}
+    for path in sorted(folder.iterdir()):
+        content = path.read_text(encoding="utf-8")
+        hashed_name = f"{path.stem}.{hashlib.sha256(content.encode()).hexdigest()[:12]}{path.suffix}"
+        assets[hashed_name] = (content, _ASSET_TYPES[path.suffix])
+        names[path.name] = hashed_name
+    return assets, names

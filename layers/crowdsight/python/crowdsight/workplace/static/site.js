@@ -1,0 +1,50 @@
+// The work page's conveniences; the page works without them.
+// From the question's frame: {type: "crowdsight-height", height: pixels}, {type: "crowdsight-submitted"}.
+// To it: {type: "crowdsight-key", key: "y"}.
+"use strict";
+
+const frame = document.getElementById("question");
+const work = document.querySelector("[data-assignment]");
+const clock = document.querySelector("[data-left-s]");
+const MIN_HEIGHT_PX = 240;
+const MAX_HEIGHT_PX = 20000;
+
+if (frame) {
+  window.addEventListener("message", (event) => {
+    const message = event.data;
+    if (event.source !== frame.contentWindow || message === null || typeof message !== "object") return;
+    if (message.type === "crowdsight-height" && frame.classList.contains("fit") && Number.isFinite(message.height)) {
+      const height = Math.min(Math.max(Math.ceil(message.height), MIN_HEIGHT_PX), MAX_HEIGHT_PX);
+      frame.style.height = `${height}px`;
+    }
+    if (message.type === "crowdsight-submitted" && work) location.assign(work.dataset.afterSubmission);
+  });
+}
+
+if (frame && work) {
+  frame.addEventListener("load", () => frame.focus({ preventScroll: true }));
+  frame.focus({ preventScroll: true });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !/^[a-z0-9]$/i.test(event.key)) return;
+    // The frame's origin is opaque, so no narrower target can be named; a letter typed on a page without fields is no secret.
+    frame.contentWindow.postMessage({ type: "crowdsight-key", key: event.key.toLowerCase() }, "*");
+  });
+}
+
+if (clock) {
+  const end = performance.now() + Number(clock.dataset.leftS) * 1000;
+  const over = document.querySelector("[data-over]");
+  const tell = () => {
+    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+    const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
+    const two = (number) => String(number).padStart(2, "0");
+    clock.textContent = hours ? `${hours}:${two(minutes)}:${two(seconds)} left` : `${minutes}:${two(seconds)} left`;
+    clock.classList.toggle("short", left <= 60);
+    if (left === 0) {
+      clearInterval(timer);
+      over.hidden = false;
+    }
+  };
+  const timer = setInterval(tell, 1000);
+  tell();
+}

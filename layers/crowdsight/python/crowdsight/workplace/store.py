@@ -1,0 +1,277 @@
+"""HITs and assignments in the table: reading them as they are now, and writing one transition at a time.
+
+A HIT is the unit of consistency: every transition of it or of its assignments is computed from one version of the HIT
+and written, with the money it moves and the events it causes, in one transaction that requires that version.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+
+from crowdsight.clock import Clock
+from crowdsight.dynamodb import ConditionFailed, Item, Step, Table, TransactionFailed
+from crowdsight.workplace import lifecycle, records
+from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.events import (
+    DROP_AFTER_MS,
+    RETRY_AFTER_MS,
+    Delivery,
+    DeliveryFailed,
+    Notification,
+    SendEvent,
+    event_document,
+    retry_at_ms,
+)
+from crowdsight.workplace.faults import HitNotFound, InsufficientFunds, ServiceFault, TooManyAccepted
+from crowdsight.workplace.hits import Hit
+from crowdsight.workplace.ledger import LedgerEntry
+from crowdsight.workplace.lifecycle import Change
+
+logger = logging.getLogger(__name__)
+
+MAX_ACCEPTED = 25
+"""Assignments that a Worker may hold at a time, as on MTurk."""
+
+MAX_ATTEMPTS = 60
+"""How often a transition is computed anew because others changed the same HIT meanwhile."""
+
+Decide = Callable[[Hit], Change]
+"""Computes a change from the HIT as it is now; raises what the caller shall see."""
+
+
+class Store:
+    """HITs, assignments and events over one table."""
+
+    def __init__(self, table: Table, clock: Clock, new_id: Callable[[], str], send_event: SendEvent) -> None:
+        self.table = table
+        self.clock = clock
+        self.new_id = new_id
+        self._send_event = send_event
+
+    def find_hit(self, hit_id: str) -> Hit | None:
+        """The HIT at this moment: what time alone has brought about is written first."""
+        for _ in range(MAX_ATTEMPTS):
+            item = self.table.get(records.hit_pk(hit_id), "hit")
+            if item is None:
+                return None
+            hit = records.hit_from_item(item)
+            if hit.next_due_at_ms is None or hit.next_due_at_ms > self.clock():
+                return hit
+            change = lifecycle.next_due_change(hit, self.all_assignments(hit_id), self.clock())
+            if change is None:
+                return hit
+            self._write(change)
+        raise ServiceFault()
+
+    def get_hit(self, hit_id: str) -> Hit:
+        """The HIT at this moment. Raises HitNotFound."""
+        hit = self.find_hit(hit_id)
+        if hit is None:
+            raise HitNotFound("There is no such HIT.")
+        return hit
+
+    def change_hit(self, hit_id: str, decide: Decide, more_steps: Sequence[Step] = ()) -> Change:
+        """Bring one transition about and return it as written.
+
+        `decide` may be called several times, each time with the HIT as it is then. `more_steps` are written with the
+        change; TransactionFailed is raised when only they failed.
+        Raises HitNotFound, InsufficientFunds, TooManyAccepted, ServiceFault, and what `decide` raises.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            change = decide(self.get_hit(hit_id))
+            if self._write(change, more_steps):
+                return change
+        raise ServiceFault()
+
+    def add_hit(self, change: Change, more_steps: Sequence[Step]) -> None:
+        """Write a new HIT. Raises InsufficientFunds, and TransactionFailed when one of `more_steps` failed."""
+        self._write(change, more_steps)
+
+    def find_assignment(self, assignment_id: str) -> Assignment | None:
+        """The assignment at this moment, its HIT brought up to date first."""
+        pointer = self.table.get(f"assignment#{assignment_id}", "assignment")
+        if pointer is None or self.find_hit(pointer["hit_id"]) is None:
+            return None
+        return self.read_assignment(pointer["hit_id"], pointer["assignment_sk"])
+
+    def read_assignment(self, hit_id: str, sk: str) -> Assignment:
+        """The assignment as last written. Its key is known from the item that points to it."""
+        item = self.table.get(records.hit_pk(hit_id), sk)
+        if item is None:
+            raise ServiceFault()
+        return records.assignment_from_item(item)
+
+    def all_assignments(self, hit_id: str) -> Iterator[Assignment]:
+        """Every assignment of the HIT that there ever was, by time of acceptance."""
+        for item in self.table.query_all(records.hit_pk(hit_id), "assignment#"):
+            yield records.assignment_from_item(item)
+
+    def notification(self, hit_type_id: str) -> Notification | None:
+        item = self.table.get(f"hittype#{hit_type_id}", "notification")
+        return records.notification_from_item(item) if item else None
+
+    def sweep(self, is_time_up: Callable[[], bool] = lambda: False) -> dict[str, int]:
+        """Bring every overdue HIT up to date and send every event that is due; how many of each.
+
+        `is_time_up` is asked between any two; what is left then waits for the next sweep.
+        """
+        hits = events = 0
+        for item in self.table.query_all("hit", index="due", sk_between=(0, self.clock())):
+            if is_time_up():
+                break
+            try:
+                self.find_hit(item["hit_id"])
+                hits += 1
+            except ServiceFault:
+                # Others keep changing it, each of which brings it up to date too.
+                logger.warning("HIT %s is busy; it waits for the next sweep", item["hit_id"])
+        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
+            if is_time_up():
+                break
+            self._deliver(records.delivery_from_item(item))
+            events += 1
+        return {"hits": hits, "events": events}
+
+    def send_now(self, transport: str, destination: str, document: str, event_doc_id: str) -> None:
+        """Send one document without keeping it. Raises DeliveryFailed."""
+        self._send_event(Delivery(event_doc_id, transport, destination, document, self.clock()))
+
+    def _write(self, change: Change, more_steps: Sequence[Step] = ()) -> bool:
+        """Write a change and send its events; False if the HIT is not at the change's version any more."""
+        deliveries = self._deliveries(change)
+        steps = [*self._steps(change), *more_steps]
+        due_at_ms = self.clock() + RETRY_AFTER_MS
+        for delivery in deliveries:
+            steps.append(self.table.put_step("event", records.delivery_to_item(delivery, due_at_ms)))
+        try:
+            self.table.transact(steps)
+        except TransactionFailed as error:
+            if change.before is not None and ("hit" in error.failed or "holder" in error.failed):
+                return False
+            if "token" in error.failed:
+                raise
+            if "account" in error.failed:
+                raise InsufficientFunds() from error
+            if "worker" in error.failed:
+                raise TooManyAccepted(
+                    f"You have {MAX_ACCEPTED} HITs in hand. Submit or return one of them first."
+                ) from error
+            raise
+        for delivery in deliveries:
+            self._deliver(delivery)
+        return True
+
+    def _steps(self, change: Change) -> list[Step]:
+        hit, table = change.after, self.table
+        if change.before is None:
+            steps = [table.put_step("hit", records.hit_to_item(hit), "attribute_not_exists(pk)")]
+        else:
+            condition, values = "#version = :version", {"version": change.before.version}
+            steps = [table.put_step("hit", records.hit_to_item(hit), condition, values, {"version": "version"})]
+        for before, after in change.assignments:
+            steps += self._assignment_steps(before, after)
+        for entry in change.entries:
+            steps.append(table.put_step("ledger", records.entry_to_item(entry), "attribute_not_exists(pk)"))
+            if entry.kind == "pay":
+                steps.append(table.put_step("pay", records.pay_to_item(entry), "attribute_not_exists(pk)"))
+        return steps + self._account_steps(hit.requester_id, change.entries)
+
+    def _assignment_steps(self, before: Assignment | None, after: Assignment) -> list[Step]:
+        table = self.table
+        sk, holder = records.assignment_sk(after), f"worker#{after.worker_id}"
+        steps = [
+            table.put_step("assignment", records.assignment_to_item(after)),
+            table.put_step("worker_list", records.assignment_to_worker_item(after)),
+        ]
+        if before is None:
+            pointer: Item = {"pk": f"assignment#{after.assignment_id}", "sk": "assignment"}
+            pointer |= {"hit_id": after.hit_id, "assignment_sk": sk}
+            holding = {"pk": records.hit_pk(after.hit_id), "sk": holder, "assignment_sk": sk}
+            steps.append(table.put_step("pointer", pointer, "attribute_not_exists(pk)"))
+            steps.append(table.put_step("holder", holding, "attribute_not_exists(pk)"))
+        elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
+            steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), holder))
+        deltas = _worker_deltas(before, after)
+        condition = "accepted < :limit" if before is None else None
+        expression = "ADD " + ", ".join(f"{name} :{name}" for name in deltas)
+        values = deltas | ({"limit": MAX_ACCEPTED} if before is None else {})
+        pk = records.worker_pk(after.worker_id)
+        steps.append(table.update_step("worker", pk, "worker", expression, condition, values))
+        return steps
+
+    def _account_steps(self, requester_id: str, entries: tuple[LedgerEntry, ...]) -> list[Step]:
+        sums = {
+            name: sum(asdict(entry)[name] for entry in entries)
+            for name in ("available_cents", "held_cents", "spent_cents")
+        }
+        if not any(sums.values()):
+            return []
+        needed = -sums["available_cents"]
+        return [
+            self.table.update_step(
+                "account",
+                records.requester_pk(requester_id),
+                "account",
+                "ADD " + ", ".join(f"{name} :{name}" for name in sums),
+                "available_cents >= :needed" if needed > 0 else None,
+                sums | ({"needed": needed} if needed > 0 else {}),
+            )
+        ]
+
+    def _deliveries(self, change: Change) -> list[Delivery]:
+        if not change.events:
+            return []
+        hit = change.after
+        notification = self.notification(hit.hit_type_id)
+        deliveries = []
+        for event in change.events:
+            if notification and notification.wants(event):
+                event_doc_id = self.new_id()
+                document = event_document(event_doc_id, hit.requester_id, event, hit.hit_type_id, hit.hit_id)
+                deliveries.append(
+                    Delivery(event_doc_id, notification.transport, notification.destination, document, self.clock())
+                )
+        return deliveries
+
+    def _deliver(self, delivery: Delivery) -> None:
+        pk = f"event#{delivery.event_doc_id}"
+        try:
+            self._send_event(delivery)
+        except DeliveryFailed as error:
+            failed = replace(delivery, attempts=delivery.attempts + 1)
+            if self.clock() - delivery.created_at_ms < DROP_AFTER_MS:
+                logger.warning("event %s is not delivered yet: %s", delivery.event_doc_id, error)
+                item = records.delivery_to_item(failed, retry_at_ms(self.clock(), failed.attempts))
+                try:
+                    self.table.put(item, "attribute_exists(pk)")
+                except ConditionFailed:
+                    pass  # another attempt has delivered it meanwhile
+                return
+            logger.error("event %s is dropped after a day: %s", delivery.event_doc_id, error)
+        self.table.delete(pk, "event")
+
+
+def _worker_deltas(before: Assignment | None, after: Assignment) -> dict[str, int]:
+    """What a transition of an assignment adds to its Worker's counts and sums."""
+    deltas: dict[str, int] = {}
+    for assignment, sign in ((before, -1), (after, 1)):
+        if assignment is None:
+            continue
+        for name, amount in _worker_share(assignment).items():
+            deltas[name] = deltas.get(name, 0) + sign * amount
+    return {name: amount for name, amount in deltas.items() if amount}
+
+
+def _worker_share(assignment: Assignment) -> dict[str, int]:
+    """What one assignment contributes to its Worker's counts and sums."""
+    match assignment.status:
+        case AssignmentStatus.ACCEPTED:
+            return {"accepted": 1}
+        case AssignmentStatus.SUBMITTED:
+            return {"waiting": 1, "waiting_cents": assignment.reward_cents}
+        case AssignmentStatus.APPROVED:
+            return {"approved": 1, "earned_cents": assignment.reward_cents}
+        case AssignmentStatus.REJECTED:
+            return {"rejected": 1}
+        case _:
+            return {}

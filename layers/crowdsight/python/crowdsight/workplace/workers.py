@@ -1,0 +1,34 @@
+"""Workers: who they are and what they earned."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A person who does HITs.
+
+    `accepted`: assignments in hand now. `waiting`: submitted ones that wait for approval, worth `waiting_cents`.
+    `earned_cents`: rewards of all approved assignments.
+    """
+
+    worker_id: str
+    name: str
+    registered_at_ms: int
+    accepted: int = 0
+    waiting: int = 0
+    approved: int = 0
+    rejected: int = 0
+    waiting_cents: int = 0
+    earned_cents: int = 0
+
+
+@dataclass(frozen=True)
+class Earnings:
+    """What a Worker sees of their money, in cents, and the numbers of assignments behind it."""
+
+    worker_id: str
+    earned_cents: int
+    waiting_cents: int
+    approved: int
+    waiting: int
+    rejected: int

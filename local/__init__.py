@@ -1,0 +1,1 @@
+"""The local stack: the synthesized CloudFormation templates, run on this machine."""

@@ -1,0 +1,211 @@
+"""moto's DynamoDB made fit for many writers: serial, with real transactions, and quick.
+
+moto 5.2 as it comes
+- restores a copy of the whole table when a transaction fails, and with it undoes what other threads wrote meanwhile;
+- changes items in place while another thread reads, sorts or serializes them;
+- sorts the whole table for each query;
+- spends most of each call on routing, parsing and serializing by botocore's model.
+Here one lock covers every operation; a transaction evaluates all its conditions, then writes; a query looks at its own
+partition; and calls on items skip the generic layers.
+"""
+
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.dynamodb import responses
+from moto.dynamodb.comparisons import get_filter_expression
+from moto.dynamodb.exceptions import (
+    ConditionalCheckFailed,
+    MultipleTransactionsException,
+    TooManyTransactionsException,
+    TransactionCanceledException,
+    TransactWriteSingleOpException,
+)
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.utilities import DynamoJsonEncoder
+
+from local.http_server import Request, Response
+
+ACCOUNT_ID = "123456789012"
+REGION = "us-east-1"
+TARGET_PREFIX = "DynamoDB_20120810."
+MAX_TRANSACTION_STEPS = 100
+ITEM_ACTIONS = {
+    "GetItem": "get_item",
+    "PutItem": "put_item",
+    "UpdateItem": "update_item",
+    "DeleteItem": "delete_item",
+    "Query": "query",
+    "Scan": "scan",
+    "BatchGetItem": "batch_get_item",
+    "BatchWriteItem": "batch_write_item",
+    "TransactGetItems": "transact_get_items",
+    "TransactWriteItems": "transact_write_items",
+}
+
+_lock = threading.RLock()
+_narrowed = threading.local()
+
+
+def install() -> None:
+    """Change moto in this process; once, before it serves."""
+    responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_STEPS
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+
+    call_any_action = responses.DynamoHandler.call_action
+
+    def call_action(handler: responses.DynamoHandler) -> Any:
+        with _lock:
+            return call_any_action(handler)
+
+    responses.DynamoHandler.call_action = call_action  # type: ignore[method-assign]
+
+    all_items, query = Table.all_items, Table.query
+
+    def narrowed_items(table: Table) -> list[Item]:
+        candidates: list[Item] | None = getattr(_narrowed, "items", None)
+        return all_items(table) if candidates is None else candidates
+
+    def narrowed_query(table: Table, hash_key: DynamoType | None, *arguments: Any, **options: Any) -> Any:
+        index_name = options.get("index_name") or (arguments[6] if len(arguments) > 6 else None)
+        with _narrowed_to(_candidates(table, hash_key, index_name, options.get("hash_key_conditions"))):
+            return query(table, hash_key, *arguments, **options)
+
+    Table.all_items = narrowed_items  # type: ignore[method-assign]
+    Table.query = narrowed_query  # type: ignore[method-assign]
+
+
+def answer(request: Request) -> Response | None:
+    """The answer to a call on items; None for any other request, which goes moto's usual way."""
+    action = ITEM_ACTIONS.get(request.header("x-amz-target").removeprefix(TARGET_PREFIX))
+    if action is None or not request.header("x-amz-target").startswith(TARGET_PREFIX):
+        return None
+    handler = responses.DynamoHandler()
+    handler.region = REGION
+    handler.current_account = ACCOUNT_ID
+    handler.body = handler.params = json.loads(request.body)
+    headers = [("Content-Type", "application/x-amz-json-1.0")]
+    try:
+        with _lock:
+            body = json.dumps(getattr(handler, action)().result, cls=DynamoJsonEncoder)
+    except JsonRESTError as error:
+        return Response(error.code, error.description.encode(), headers)
+    return Response(200, body.encode(), headers)
+
+
+@contextmanager
+def _narrowed_to(items: list[Item] | None) -> Iterator[None]:
+    _narrowed.items = items
+    try:
+        yield
+    finally:
+        _narrowed.items = None
+
+
+def _candidates(
+    table: Table, hash_key: DynamoType | None, index_name: str | None, conditions: list[tuple[str, DynamoType]] | None
+) -> list[Item] | None:
+    """The items that a query can be about, or None when there is no telling."""
+    if not table.has_range_key:
+        return None
+    partitions: dict[DynamoType, dict[DynamoType, Item]] = table.items  # type: ignore[assignment]
+    if index_name is None:
+        return list(partitions.get(hash_key, {}).values()) if hash_key is not None else None
+    if not conditions:
+        return None
+    attribute, value = conditions[0]
+    return [
+        item
+        for partition in partitions.values()
+        for item in partition.values()
+        if (found := item.attrs.get(attribute)) is not None and found == value
+    ]
+
+
+def transact_write_items(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    """All of the writes, or none.
+
+    Raises TransactionCanceledException with one reason a step, in order. A write that turns out to be invalid
+    puts back the items already written.
+    """
+    if len(transact_items) > MAX_TRANSACTION_STEPS:
+        raise TooManyTransactionsException()
+    steps = [_step(backend, item) for item in transact_items]
+    if len({identity for _, _, _, identity in steps}) < len(steps):
+        raise MultipleTransactionsException()
+    with _lock:
+        reasons = [_cancellation_reason(backend, operation, key) for _, operation, key, _ in steps]
+        if any(code for code, _, _ in reasons):
+            raise TransactionCanceledException(reasons)
+        befores = [
+            (operation["TableName"], key, copy.deepcopy(backend.get_item(operation["TableName"], key)))
+            for _, operation, key, _ in steps
+        ]
+        try:
+            for action, operation, key, _ in steps:
+                _write(backend, action, operation, key)
+        except Exception:
+            for table_name, key, before in befores:
+                _put_back(backend, table_name, key, before)
+            raise
+
+
+def _step(backend: DynamoDBBackend, item: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any], str]:
+    if len(item) != 1:
+        raise TransactWriteSingleOpException()
+    [(action, operation)] = item.items()
+    key = operation.get("Key")
+    if key is None:
+        table = backend.get_table(operation["TableName"])
+        key = {name: operation["Item"][name] for name in table.table_key_attrs}
+    return action, operation, key, json.dumps([operation["TableName"], key], sort_keys=True, cls=DynamoJsonEncoder)
+
+
+def _cancellation_reason(backend: DynamoDBBackend, operation: dict[str, Any], key: dict[str, Any]) -> tuple[Any, ...]:
+    current = backend.get_item(operation["TableName"], key)
+    condition = get_filter_expression(
+        operation.get("ConditionExpression"),
+        operation.get("ExpressionAttributeNames"),
+        operation.get("ExpressionAttributeValues"),
+    )
+    if condition.expr(current):
+        return (None, None, None)
+    wants_item = operation.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+    return (
+        "ConditionalCheckFailed",
+        str(ConditionalCheckFailed().message),
+        current.to_json()["Attributes"] if wants_item and current else None,
+    )
+
+
+def _write(backend: DynamoDBBackend, action: str, operation: dict[str, Any], key: dict[str, Any]) -> None:
+    if action == "Put":
+        backend.put_item(operation["TableName"], operation["Item"], overwrite=True)
+    elif action == "Delete":
+        backend.delete_item(operation["TableName"], key)
+    elif action == "Update":
+        backend.update_item(
+            operation["TableName"],
+            key,
+            update_expression=operation["UpdateExpression"],
+            expression_attribute_names=operation.get("ExpressionAttributeNames") or {},
+            expression_attribute_values=operation.get("ExpressionAttributeValues") or {},
+        )
+
+
+def _put_back(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], before: Item | None) -> None:
+    table = backend.get_table(table_name)
+    hash_key, range_key = backend.get_keys_value(table, key)
+    if before is None:
+        table.delete_item(hash_key, range_key)
+    elif range_key is not None:
+        table.items[hash_key][range_key] = before  # type: ignore[index]
+    else:
+        table.items[hash_key] = before  # type: ignore[index,assignment]

@@ -1,0 +1,229 @@
+"""The synthesized stacks, deployed: what moto carries is made there, the rest is described for those who serve it."""
+
+import json
+import re
+import secrets
+import string
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.template import ACCOUNT_ID, REGION, Resource, Template
+
+EXECUTE_API_URL = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:/([A-Za-z0-9_-]+))?")
+
+
+class DeploymentError(Exception):
+    """The template cannot be run here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function as its template describes it. `name` is physical; `operation` is for people: `put_task`."""
+
+    name: str
+    operation: str
+    stack: str
+    code_path: Path
+    layer_paths: tuple[Path, ...]
+    handler: str
+    environment: Mapping[str, str]
+    timeout_s: int = 3
+    memory_mb: int = 128
+    reserved_concurrency: int | None = None
+    log_format: str = "Text"
+    log_level: str = ""
+    retries: int = 2
+    dead_letter_arn: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.name}"
+
+
+@dataclass
+class Deployed:
+    """Everything that was deployed, of all stacks."""
+
+    resources: list[Resource] = field(default_factory=list)
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    functions: list[Function] = field(default_factory=list)
+
+    def of_type(self, type: str) -> Iterator[Resource]:
+        return (resource for resource in self.resources if resource.type == type)
+
+
+class Clients:
+    """boto3 clients of the local services; `config` leaves out what only slows a local call down."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self._session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        with self._lock:  # sessions are not safe to share between threads; clients are
+            return self._session.client(
+                service,
+                endpoint_url=self.endpoint_url,
+                config=Config(retries={"max_attempts": 2}, read_timeout=60, max_pool_connections=32),
+            )
+
+
+def read_templates(assembly: Path) -> list[Template]:
+    """The templates of a cloud assembly (`cdk.out`), each after those that it depends on."""
+    artifacts = json.loads((assembly / "manifest.json").read_bytes())["artifacts"]
+    stacks = {id: artifact for id, artifact in artifacts.items() if artifact["type"] == "aws:cloudformation:stack"}
+    ordered: list[str] = []
+
+    def add(id: str) -> None:
+        for dependency in artifacts[id].get("dependencies", []):
+            if dependency in stacks:
+                add(dependency)
+        if id not in ordered:
+            ordered.append(id)
+
+    for id in stacks:
+        add(id)
+    return [
+        Template.read(
+            stacks[id]["properties"].get("stackName", id), assembly / stacks[id]["properties"]["templateFile"]
+        )
+        for id in ordered
+    ]
+
+
+def deploy(assembly: Path, clients: Clients) -> Deployed:
+    """Deploy a cloud assembly. Raises DeploymentError."""
+    deployed = Deployed()
+    cloudformation = clients.client("cloudformation")
+    for template in read_templates(assembly):
+        _make_secrets(template, clients)
+        cloudformation.create_stack(StackName=template.stack, TemplateBody=json.dumps(template.for_moto()))
+        [stack] = cloudformation.describe_stacks(StackName=template.stack)["Stacks"]
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            raise DeploymentError(f"stack {template.stack}: {stack['StackStatus']}")
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        made = cloudformation.describe_stack_resources(StackName=template.stack)["StackResources"]
+        physical_ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
+        deployed.outputs[template.stack] = outputs
+        deployed.resources += template.resources(outputs, physical_ids)
+    deployed.functions = list(_functions(assembly, deployed))
+    return deployed
+
+
+def secret_string(properties: Mapping[str, Any]) -> str:
+    """The value that Secrets Manager gives a new secret, truly random where it is to be generated.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html; the option to exclude
+    single characters is honoured, that to require each kind of character is not.
+    """
+    generate = properties.get("GenerateSecretString")
+    if generate is None:
+        return str(properties.get("SecretString", "{}"))
+    alphabet = "".join(
+        characters
+        for option, characters in (
+            ("ExcludeLowercase", string.ascii_lowercase),
+            ("ExcludeUppercase", string.ascii_uppercase),
+            ("ExcludeNumbers", string.digits),
+            ("ExcludePunctuation", string.punctuation),
+        )
+        if not generate.get(option)
+    )
+    usable = [character for character in alphabet if character not in generate.get("ExcludeCharacters", "")]
+    generated = "".join(secrets.choice(usable) for _ in range(int(generate.get("PasswordLength", 32))))
+    if "GenerateStringKey" not in generate:
+        return generated
+    return json.dumps({**json.loads(generate["SecretStringTemplate"]), generate["GenerateStringKey"]: generated})
+
+
+def _make_secrets(template: Template, clients: Clients) -> None:
+    secrets_manager = None
+    for logical_id, name, properties in template.secrets():
+        secrets_manager = secrets_manager or clients.client("secretsmanager")
+        secret = secrets_manager.create_secret(Name=name, SecretString=secret_string(properties))
+        template.made(logical_id, secret["ARN"])
+
+
+def with_local_urls(function: Function, urls: Mapping[str, str]) -> Function:
+    """The function with each API's address in its environment replaced, as DNS would lead to it.
+
+    `urls`: local address by REST API ID. A stage is left out, as under a custom domain.
+    """
+
+    def local(found: re.Match[str]) -> str:
+        return urls.get(found[1], found[0])
+
+    environment = {name: EXECUTE_API_URL.sub(local, value) for name, value in function.environment.items()}
+    return Function(**{**function.__dict__, "environment": environment})
+
+
+def start_workflows(deployed: Deployed, clients: Clients) -> None:
+    """Create the state machines.
+
+    By API, because moto does not show those that CloudFormation makes to its interpreter.
+    """
+    states = None
+    for machine in deployed.of_type("AWS::StepFunctions::StateMachine"):
+        states = states or clients.client("stepfunctions")
+        definition = machine.properties.get("DefinitionString") or json.dumps(machine.properties["Definition"])
+        for name, value in machine.properties.get("DefinitionSubstitutions", {}).items():
+            definition = definition.replace("${" + name + "}", value)
+        states.create_state_machine(
+            name=machine.physical_id.rsplit(":", 1)[-1],
+            definition=definition,
+            roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/{machine.logical_id}",
+            type=machine.properties.get("StateMachineType", "STANDARD"),
+        )
+
+
+def _functions(assembly: Path, deployed: Deployed) -> Iterator[Function]:
+    layers = {layer.physical_id: _asset(assembly, layer) for layer in deployed.of_type("AWS::Lambda::LayerVersion")}
+    retries = {
+        config.properties["FunctionName"]: int(config.properties["MaximumRetryAttempts"])
+        for config in deployed.of_type("AWS::Lambda::EventInvokeConfig")
+        if "MaximumRetryAttempts" in config.properties
+    }
+    for resource in deployed.of_type("AWS::Lambda::Function"):
+        properties = resource.properties
+        if not properties.get("Runtime", "").startswith("python"):
+            continue  # CDK's own custom resources; nothing here needs them
+        logging = properties.get("LoggingConfig", {})
+        yield Function(
+            name=resource.physical_id,
+            operation=_snake_case(resource.construct),
+            stack=resource.stack,
+            code_path=_asset(assembly, resource),
+            layer_paths=tuple(layers[arn] for arn in properties.get("Layers", [])),
+            handler=properties["Handler"],
+            environment={
+                name: str(value) for name, value in properties.get("Environment", {}).get("Variables", {}).items()
+            },
+            timeout_s=int(properties.get("Timeout", 3)),
+            memory_mb=int(properties.get("MemorySize", 128)),
+            reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+            log_format=logging.get("LogFormat", "Text"),
+            log_level=logging.get("ApplicationLogLevel", ""),
+            retries=retries.get(resource.physical_id, 2),
+            dead_letter_arn=properties.get("DeadLetterConfig", {}).get("TargetArn", ""),
+        )
+
+
+def _asset(assembly: Path, resource: Resource) -> Path:
+    """The folder of a resource's code. Raises DeploymentError."""
+    path = resource.metadata.get("aws:asset:path")
+    if path is None:
+        raise DeploymentError(
+            f"{resource.stack}/{resource.logical_id} has no asset path: synthesize with aws:cdk:enable-asset-metadata"
+        )
+    return (assembly / path).resolve()
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,354 @@
+"""The local stack: everything that `python -m local up` starts, in order, and its end.
+
+The supervisor (this process) serves the APIs and runs the functions' processes; moto has a process of its own; simulated
+Workers, if any, another. Whatever happens, all of them end together: see `local.children`.
+"""
+
+import fcntl
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from client.stack import AwsClients, find_operator
+from local.children import Child, Children, Stopping
+from local.deployment import (
+    Clients,
+    Deployed,
+    DeploymentError,
+    deploy,
+    start_workflows,
+    with_local_urls,
+)
+from local.gateway import Gateway, RestApi
+from local.lambdas import Lambda, runtime_folder
+from local.log import log, log_to
+from local.pollers import Notifications, dead_letter_sender, start_pollers
+from local.schedules import start_schedules
+from local.synthesis import ROOT, SynthesisError, synthesize
+from local.template import ACCOUNT_ID, REGION
+
+TASKS_STACK = "crowdsight"
+WORKPLACE_STACK = "crowdsight-workplace"
+FUNDING_CENTS = 1_000_000
+INVITED_WORKER = "Visitor"
+API_DEADLINE_S = 60
+WORKER_GRACE_S = 1.0
+
+WORKER_MODES = ("none", "simulated", "perfect", "hostile")
+
+
+class StartError(Exception):
+    """The stack cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` can be told; see its `--help`."""
+
+    port: int = 8080
+    workers: str = "none"
+    worker_options: tuple[str, ...] = ()
+    ready_file: Path | None = None
+    image_hosts: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    state_dir: Path = ROOT / ".local"
+    notifications: Notifications = Notifications.NORMAL
+    schedule_speed: float = 1.0
+    max_processes: int = 4
+    warm_up: bool = True
+
+
+class LocalStack:
+    """One running stack. `start` it from one thread; `stop` it from any, at any time, once."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.path = options.state_dir / "stack.json"
+        self._children = Children()
+        self._gateway = Gateway()
+        self._functions: Lambda | None = None
+        self._lock_file: TextIO | None = None
+        self._access_logs: list[TextIO] = []
+        self.aws: Child | None = None
+
+    def start(self) -> dict[str, Any]:
+        """Bring everything up and say where it is: the contents of `stack.json`. Raises StartError and Stopping."""
+        options = self.options
+        self._lock_file = self._take_state_dir()
+        self.path.unlink(missing_ok=True)
+        log_to(self._logs / "stack.log")
+        self._functions = functions = Lambda(
+            self._children,
+            runtime=runtime_folder(ROOT / "build"),
+            log_folder=self._logs,
+            max_processes=options.max_processes,
+        )
+        self.aws = aws = self._start_aws(functions.url)
+        try:
+            assembly = synthesize(ROOT / ".local" / "cdk.out", options.settings, self._children)
+            clients = Clients(self._aws_url(aws))
+            deployed = deploy(assembly, clients)
+            urls = self._serve(deployed, functions)
+        except (SynthesisError, DeploymentError) as error:
+            raise StartError(str(error)) from error
+        functions.deploy(
+            [with_local_urls(function, urls) for function in deployed.functions],
+            self._environment(clients),
+            dead_letter_sender(clients),
+        )
+        start_workflows(deployed, clients)
+        start_pollers(deployed, clients, functions, options.notifications)
+        start_schedules(deployed, functions, options.schedule_speed)
+        description = self._describe(deployed, clients, urls)
+        self._write(description)
+        self._wait_for_api(description["api_url"])
+        if options.workers != "none":
+            self._start_workers()
+        if options.warm_up:
+            threading.Thread(target=functions.warm_up, daemon=True).start()
+        if options.ready_file:
+            _write_at_once(options.ready_file, json.dumps(description, indent=2))
+        return description
+
+    def stop(self) -> None:
+        """End every process and give every port back."""
+        self._gateway.close()
+        self._children.stop(WORKER_GRACE_S)
+        if self._functions is not None:
+            self._functions.close()
+        if self.options.ready_file:
+            self.options.ready_file.unlink(missing_ok=True)
+
+    @property
+    def _logs(self) -> Path:
+        return self.options.state_dir / "logs"
+
+    def _take_state_dir(self) -> TextIO:
+        """Hold the state folder until this process ends, however it does."""
+        self.options.state_dir.mkdir(parents=True, exist_ok=True)
+        file = (self.options.state_dir / "lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise StartError(
+                f"a local stack is running already, process {file.read().strip() or '?'}, in {self.options.state_dir}: "
+                "stop it, or give another --state-dir and --port"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def _start_aws(self, lambda_url: str) -> Child:
+        with (self._logs / "aws.log").open("wb") as output:
+            return self._children.start(
+                [sys.executable, "-m", "local.aws", "--lambda-url", lambda_url],
+                cwd=ROOT,
+                environment={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+                | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION},
+                stdin=subprocess.PIPE,  # never written to; it closes with us
+                stdout=subprocess.PIPE,
+                stderr=output,
+            )
+
+    def _aws_url(self, aws: Child) -> str:
+        assert aws.process.stdout is not None
+        port = aws.process.stdout.readline().decode().strip()
+        if not port:
+            raise StartError(f"the AWS services did not start; {self._logs / 'aws.log'} says why")
+        return f"http://127.0.0.1:{port}"
+
+    def _serve(self, deployed: Deployed, functions: Lambda) -> dict[str, str]:
+        """Serve every API: crowd tasks at the port that was asked for, the others at the next free ones."""
+        apis = [RestApi(api, deployed, functions) for api in deployed.of_type("AWS::ApiGateway::RestApi")]
+        apis.sort(key=lambda api: api.stack != TASKS_STACK)
+        urls = {}
+        port = self.options.port
+        for api in apis:
+            access_log = (self._logs / f"{api.name}-access.log").open("w", encoding="utf-8", buffering=1)
+            self._access_logs.append(access_log)
+            api.log_access = lambda line, file=access_log: print(line, file=file)  # type: ignore[misc]
+            if api.stack == TASKS_STACK:
+                try:
+                    urls[api.id] = self._gateway.serve(api, port)
+                except OSError as error:
+                    raise StartError(f"port {port} cannot be used: {error.strerror}; choose another --port") from error
+            else:
+                urls[api.id] = self._serve_near(api, port)
+        return urls
+
+    def _serve_near(self, api: RestApi, port: int) -> str:
+        for near in range(port + 1, port + 10) if port else ():
+            try:
+                return self._gateway.serve(api, near)
+            except OSError:
+                continue
+        return self._gateway.serve(api, 0)
+
+    def _environment(self, clients: Clients) -> dict[str, str]:
+        """What every function is told beside its template: where AWS is."""
+        environment = {"AWS_ENDPOINT_URL": clients.endpoint_url}
+        if self.options.image_hosts:
+            environment["ALLOWED_IMAGE_HOSTS"] = ",".join(self.options.image_hosts)
+        return environment
+
+    def _describe(self, deployed: Deployed, clients: Clients, urls: Mapping[str, str]) -> dict[str, Any]:
+        """The contents of `stack.json`. Funds the deployment's requester and invites a Worker on the way."""
+        api_urls = {api.stack: urls[api.physical_id] for api in deployed.of_type("AWS::ApiGateway::RestApi")}
+        aws = AwsClients.local(clients.endpoint_url)
+        tasks = deployed.outputs[TASKS_STACK]
+        description: dict[str, Any] = {
+            "api_url": api_urls[TASKS_STACK],
+            "api_key": aws.secret(tasks["ApiKeySecret"])["api_key"],
+            "account_id": ACCOUNT_ID,
+            "aws_endpoint_url": clients.endpoint_url,
+            "lambda_url": self._functions.url if self._functions else "",
+            "process_id": os.getpid(),
+            "logs": str(self._logs.resolve()),
+        }
+        if WORKPLACE_STACK in deployed.outputs:
+            requester = aws.secret(deployed.outputs[WORKPLACE_STACK]["OwnCredentialsSecret"])
+            operator = find_operator(aws)
+            operator.fund_requester(requester["requester_id"], FUNDING_CENTS, "local-up")
+            site_url = api_urls[WORKPLACE_STACK]
+            description |= {
+                "mturk_endpoint_url": site_url,
+                "mturk_access_key_id": requester["access_key_id"],
+                "mturk_secret_access_key": requester["secret_access_key"],
+                "worker_site_url": site_url,
+                "worker_invitation_url": f"{site_url}/join/{operator.invite_worker(INVITED_WORKER)}",
+            }
+        return description
+
+    def _write(self, description: Mapping[str, Any]) -> None:
+        _write_at_once(self.path, json.dumps(description, indent=2))
+
+    def _wait_for_api(self, url: str) -> None:
+        """Until the API's own code answers, and not only the gateway."""
+        deadline = time.monotonic() + API_DEADLINE_S
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=API_DEADLINE_S)
+        while True:
+            try:
+                connection.request("GET", "/openapi.json")
+                response = connection.getresponse()
+                response.read()
+            except OSError as error:
+                raise Stopping from error
+            if response.status < 500:
+                return
+            if time.monotonic() > deadline:
+                raise StartError(f"the API answers {response.status}; the logs in {self._logs} say why")
+            time.sleep(0.2)
+
+    def _start_workers(self) -> None:
+        with (self._logs / "workers.log").open("wb") as output:
+            self._children.start(
+                [sys.executable, "-m", "local.workers", "--stack", self.path, "--mode", self.options.workers]
+                + list(self.options.worker_options),
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+            )
+
+
+def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int] | None = None) -> int:
+    """Bring a stack up, do `work` or wait for SIGINT or SIGTERM, and take it down; from the main thread.
+
+    `work` is given the stack's description and an event that is set when it should end early, and returns the exit
+    status. Without it the status is 0 after a signal, 1 when the stack could not start or did not hold.
+    """
+    wake = threading.Event()
+    stopped_by_signal = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stopped_by_signal.set()
+        wake.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, on_signal)
+
+    stack = LocalStack(options)
+    status = [0]
+
+    def live() -> None:
+        try:
+            description = stack.start()
+            if work is None:
+                print(_greeting(description), flush=True)
+                assert stack.aws is not None
+                stack.aws.wait()
+                if not stopped_by_signal.is_set():
+                    status[0] = 1
+                    print(f"the AWS services ended; {stack.options.state_dir / 'logs'} says why", file=sys.stderr)
+            else:
+                status[0] = work(description, stopped_by_signal)
+        except Stopping:
+            status[0] = 0
+        except StartError as error:
+            status[0] = 1
+            print(error, file=sys.stderr)
+        except Exception:
+            # Without this the main thread would wait forever for a thread that is gone.
+            if not stopped_by_signal.is_set():
+                status[0] = 1
+                log.exception("the stack failed")
+                sys.excepthook(*sys.exc_info())
+        finally:
+            wake.set()
+
+    threading.Thread(target=live, name="live", daemon=True).start()
+    wake.wait()
+    stack.stop()
+    return status[0]
+
+
+def _greeting(description: Mapping[str, Any]) -> str:
+    lines = [
+        f"API            {description['api_url']}",
+        f"API key        {description['api_key']}",
+    ]
+    if "worker_site_url" in description:
+        lines += [
+            f"Worker site    {description['worker_site_url']}",
+            f"Work yourself  {description['worker_invitation_url']}",
+            f"MTurk endpoint {description['mturk_endpoint_url']}",
+        ]
+    question = json.dumps(
+        {"input": {"image": {"url": "https://example.com/photograph.jpg"}, "target": {"label": "a dog"}}}
+    )
+    return "\n".join(
+        [
+            *lines,
+            f"Logs           {description['logs']}",
+            "",
+            "Ask something:",
+            f"  curl -X PUT {description['api_url']}/functions/image-contains/tasks/first \\",
+            f"    -H 'x-api-key: {description['api_key']}' -H 'Content-Type: application/json' \\",
+            f"    -d '{question}'",
+            "",
+            "Ctrl-C stops it.",
+        ]
+    )
+
+
+def _write_at_once(path: Path, text: str) -> None:
+    """Nobody ever sees half of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+

@@ -1,0 +1,60 @@
+"""Real adapters over moto: a DynamoDB that is empty at the start of every test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from crowdsight.dynamodb import Table
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="session")
+def clients() -> dict[str, Any]:
+    """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
+    names = ("dynamodb", "secretsmanager", "stepfunctions")
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
+
+
+@pytest.fixture
+def aws(clients: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An AWS account with nothing in it."""
+    with mock_aws():
+        yield clients
+
+
+def create_table(dynamodb: Any, name: str, indexes: dict[str, str]) -> Table:
+    """A table as all of ours are; `indexes`: the type of each index's sort key."""
+    attributes = {"pk": "S", "sk": "S"}
+    for index, sort_type in indexes.items():
+        attributes |= {f"{index}_pk": "S", f"{index}_sk": sort_type}
+    more: dict[str, Any] = {}
+    if indexes:
+        more["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": f"{index}_pk", "KeyType": "HASH"},
+                    {"AttributeName": f"{index}_sk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index in indexes
+        ]
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in attributes.items()],
+        **more,
+    )
+    return Table(dynamodb, name)
+
+
+@pytest.fixture
+def tasks_table(aws: dict[str, Any]) -> Table:
+    return create_table(aws["dynamodb"], "tasks", {"open": "N"})

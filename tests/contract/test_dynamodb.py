@@ -1,0 +1,135 @@
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crowdsight.dynamodb import (
+    ConditionFailed,
+    Table,
+    TransactionFailed,
+    from_attributes,
+    to_attributes,
+)
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), PLAIN | st.sets(st.text(min_size=1), min_size=1), max_size=4))
+def test_plain_values_come_back_as_they_were(values: dict[str, Any]) -> None:
+    assert from_attributes(to_attributes(values)) == values
+
+
+def test_a_float_is_refused() -> None:
+    with pytest.raises(TypeError):
+        to_attributes({"reward": 0.02})
+
+
+def test_an_item_that_was_put_is_found_by_both_keys_and_by_no_others(tasks_table: Table) -> None:
+    item = {"pk": "a", "sk": "b", "n": 7, "tags": ["x", {"y": None}], "on": True}
+    tasks_table.put(item)
+    assert tasks_table.get("a", "b") == item
+    assert tasks_table.get("a", "c") is None
+    tasks_table.delete("a", "b")
+    tasks_table.delete("a", "b")
+    assert tasks_table.get("a", "b") is None
+
+
+def test_a_write_whose_condition_does_not_hold_writes_nothing(tasks_table: Table) -> None:
+    tasks_table.put({"pk": "a", "sk": "b", "state": "old"})
+    with pytest.raises(ConditionFailed):
+        tasks_table.put({"pk": "a", "sk": "b", "state": "new"}, "attribute_not_exists(pk)")
+    with pytest.raises(ConditionFailed):
+        tasks_table.update("a", "b", "SET #state = :new", "#state = :other", {"new": 1, "other": 2}, {"state": "state"})
+    with pytest.raises(ConditionFailed):
+        tasks_table.delete("a", "b", "#state = :other", {"other": "other"}, {"state": "state"})
+    assert tasks_table.get("a", "b") == {"pk": "a", "sk": "b", "state": "old"}
+
+
+def test_an_update_answers_with_the_whole_item_as_it_is_then(tasks_table: Table) -> None:
+    tasks_table.put({"pk": "a", "sk": "b", "kept": "x"})
+    assert tasks_table.update("a", "b", "ADD n :n", values={"n": 3}) == {"pk": "a", "sk": "b", "kept": "x", "n": 3}
+
+
+def test_a_transaction_writes_all_or_nothing_and_names_what_failed(tasks_table: Table) -> None:
+    tasks_table.put({"pk": "taken", "sk": "x"})
+    steps = [
+        tasks_table.put_step("first", {"pk": "free", "sk": "x"}, "attribute_not_exists(pk)"),
+        tasks_table.put_step("second", {"pk": "taken", "sk": "x", "n": 1}, "attribute_not_exists(pk)"),
+        tasks_table.check_step("third", "missing", "x", "attribute_exists(pk)"),
+    ]
+    with pytest.raises(TransactionFailed) as failure:
+        tasks_table.transact(steps)
+    assert failure.value.failed == ["second", "third"]
+    assert tasks_table.get("free", "x") is None
+    tasks_table.transact(steps[:1] + [tasks_table.delete_step("fourth", "taken", "x")])
+    assert tasks_table.get("free", "x") and tasks_table.get("taken", "x") is None
+
+
+def test_a_query_gives_every_item_of_its_key_in_order_page_after_page(tasks_table: Table) -> None:
+    filling = "x" * 200_000  # a page of DynamoDB ends after a megabyte
+    for number in range(12):
+        tasks_table.put(
+            {"pk": "a", "sk": f"n#{number:02}", "filling": filling, "open_pk": "o", "open_sk": 100 - number}
+        )
+    tasks_table.put({"pk": "a", "sk": "other"})
+    assert tasks_table.query("a", "n#").next_key is not None
+    assert [item["sk"] for item in tasks_table.query_all("a", "n#")] == [f"n#{number:02}" for number in range(12)]
+    assert [item["sk"] for item in tasks_table.query_all("o", sk_between=(95, 98), index="open")] == [
+        "n#05",
+        "n#04",
+        "n#03",
+        "n#02",
+    ]
+    newest = tasks_table.query("a", newest_first=True, limit=2)
+    assert [item["sk"] for item in newest.items] == ["other", "n#11"]
+    assert [
+        item["sk"] for item in tasks_table.query("a", newest_first=True, limit=1, start_key=newest.next_key).items
+    ] == ["n#10"]
+
+
+class Conflicting:
+    """A client on whose items another transaction is at work for the first calls."""
+
+    def __init__(self, client: Any, conflicts: int) -> None:
+        self._client = client
+        self.conflicts = conflicts
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._client, name)
+        if name not in ("put_item", "update_item", "delete_item", "transact_write_items"):
+            return operation
+
+        def conflicting(**request: Any) -> Any:
+            if not self.conflicts:
+                return operation(**request)
+            self.conflicts -= 1
+            if name == "transact_write_items":
+                reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+                error = {"Code": "TransactionCanceledException", "Message": ""}
+                raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+            kind = self._client.exceptions.TransactionConflictException
+            raise kind({"Error": {"Code": "TransactionConflictException", "Message": ""}}, name)
+
+        return conflicting
+
+
+def test_a_conflict_with_another_transaction_is_tried_again(tasks_table: Table, aws: dict[str, Any]) -> None:
+    for conflicts in (1, 3):
+        client = Conflicting(aws["dynamodb"], conflicts)
+        table = Table(client, tasks_table.name)
+        table.put({"pk": "a", "sk": "put"})
+        client.conflicts = conflicts
+        table.update("a", "put", "SET n = :n", values={"n": conflicts})
+        client.conflicts = conflicts
+        table.transact([table.put_step("one", {"pk": "a", "sk": "transacted"})])
+        assert tasks_table.get("a", "put") == {"pk": "a", "sk": "put", "n": conflicts}
+        assert tasks_table.get("a", "transacted")
+        client.conflicts = conflicts
+        table.delete("a", "put")
+        assert tasks_table.get("a", "put") is None

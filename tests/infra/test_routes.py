@@ -1,0 +1,127 @@
+"""The APIs' routes, who may use them, and what the gateway answers by itself."""
+
+import json
+from typing import Any
+
+import pytest
+
+from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
+from tests.infra.template import Assembly, Synthesize, Template, text_of
+
+PUBLIC, KEY = "NONE", "CUSTOM"
+
+TASK_PATHS = ("/functions/{function}/tasks/{task}", "/{account}/functions/{function}/tasks/{task}")
+TASKS_PATHS = ("/functions/{function}/tasks", "/{account}/functions/{function}/tasks")
+
+CROWD_ROUTES = {
+    **{("PUT", path): ("put_task", KEY) for path in TASK_PATHS},
+    **{("GET", path): ("get_task", KEY) for path in TASK_PATHS},
+    **{("DELETE", path): ("delete_task", KEY) for path in TASK_PATHS},
+    **{("ANY", path): (405, PUBLIC) for path in TASK_PATHS},
+    **{("ANY", path): (400, PUBLIC) for path in TASKS_PATHS},
+    ("GET", "/openapi.json"): ("get_openapi", PUBLIC),
+    ("ANY", "/openapi.json"): (405, PUBLIC),
+}
+WORKPLACE_ROUTES = {
+    ("POST", "/"): ("mturk_api", PUBLIC),
+    ("GET", "/"): ("worker_site", PUBLIC),
+    ("ANY", "/{proxy+}"): ("worker_site", PUBLIC),
+}
+
+GATEWAY_STATUSES = {
+    "MISSING_AUTHENTICATION_TOKEN": ("404", "NotFound"),
+    "UNAUTHORIZED": ("401", "Unauthorized"),
+    "ACCESS_DENIED": ("403", "Forbidden"),
+    "THROTTLED": ("429", "TooManyRequests"),
+    "QUOTA_EXCEEDED": ("429", "TooManyRequests"),
+    "REQUEST_TOO_LARGE": ("413", "RequestTooLarge"),
+    "UNSUPPORTED_MEDIA_TYPE": ("415", "UnsupportedMediaType"),
+    "DEFAULT_4XX": (None, "InvalidRequest"),
+    "DEFAULT_5XX": (None, "InternalError"),
+}
+
+
+def routes_of(template: Template) -> dict[tuple[str, str], tuple[str | int, str]]:
+    """Verb and path, and what answers there: an operation's name, or the status that a mock always has."""
+    resources = template.of_type("AWS::ApiGateway::Resource")
+    names = {
+        id: function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for id, function in template.of_type("AWS::Lambda::Function").items()
+    }
+
+    def path_of(resource_id: dict[str, Any]) -> str:
+        if "Ref" not in resource_id:
+            return ""
+        properties = resources[resource_id["Ref"]]["Properties"]
+        return f"{path_of(properties['ParentId'])}/{properties['PathPart']}"
+
+    routes: dict[tuple[str, str], tuple[str | int, str]] = {}
+    for method in template.of_type("AWS::ApiGateway::Method").values():
+        properties = method["Properties"]
+        integration = properties["Integration"]
+        answer: str | int
+        if integration["Type"] == "MOCK":
+            answer = int(integration["IntegrationResponses"][0]["StatusCode"])
+        else:
+            assert integration["Type"] == "AWS_PROXY"
+            (answer,) = {name for id, name in names.items() if f"<{id}.Arn>" in text_of(integration["Uri"])}
+        path = path_of(properties["ResourceId"]) or "/"
+        routes[properties["HttpMethod"], path] = (answer, properties["AuthorizationType"])
+    return routes
+
+
+def test_the_crowds_routes(assembly: Assembly) -> None:
+    assert routes_of(assembly.crowd) == CROWD_ROUTES
+
+
+def test_the_workplaces_routes(assembly: Assembly) -> None:
+    assert routes_of(assembly.workplace) == WORKPLACE_ROUTES
+
+
+def test_callers_are_known_by_their_key_for_a_minute(assembly: Assembly) -> None:
+    (authorizer,) = assembly.crowd.of_type("AWS::ApiGateway::Authorizer").values()
+    assert authorizer["Properties"]["Type"] == "REQUEST"
+    assert authorizer["Properties"]["IdentitySource"] == "method.request.header.x-api-key"
+    assert authorizer["Properties"]["AuthorizerResultTtlInSeconds"] == 60
+
+
+@pytest.mark.parametrize(("path", "allow"), [("task", "'DELETE, GET, PUT'"), ("openapi.json", "'GET'")])
+def test_a_wrong_verb_is_told_the_right_ones(assembly: Assembly, path: str, allow: str) -> None:
+    resources = assembly.crowd.of_type("AWS::ApiGateway::Resource")
+    told = [
+        method["Properties"]["Integration"]["IntegrationResponses"][0]["ResponseParameters"]
+        for method in assembly.crowd.of_type("AWS::ApiGateway::Method").values()
+        if method["Properties"]["HttpMethod"] == "ANY"
+        and resources[method["Properties"]["ResourceId"]["Ref"]]["Properties"]["PathPart"] in (path, f"{{{path}}}")
+    ]
+    assert told
+    assert all(parameters == {"method.response.header.Allow": allow} for parameters in told)
+
+
+def test_the_gateways_own_answers(assembly: Assembly) -> None:
+    found = {}
+    for response in assembly.crowd.of_type("AWS::ApiGateway::GatewayResponse").values():
+        properties = response["Properties"]
+        body = json.loads(properties["ResponseTemplates"]["application/json"])
+        assert set(body) == {"error", "message"}
+        found[properties["ResponseType"]] = (properties.get("StatusCode"), body["error"])
+        retry_after = properties.get("ResponseParameters", {}).get("gatewayresponse.header.Retry-After")
+        assert (retry_after == "'1'") == (properties.get("StatusCode") == "429")
+    assert found == GATEWAY_STATUSES
+
+
+def test_the_gateways_errors_have_codes_that_the_api_describes() -> None:
+    described = {code: str(int(status)) for code, status in (GATEWAY_CODES | STATUS_OF_ERROR).items()}
+    for status, code in GATEWAY_STATUSES.values():
+        assert described[code] == (status or described[code])
+
+
+def test_stages_are_throttled_logged_and_named_prod(synthesize: Synthesize) -> None:
+    for template in synthesize(throttle_rate=7, throttle_burst=9).templates.values():
+        (stage,) = template.of_type("AWS::ApiGateway::Stage").values()
+        (settings,) = stage["Properties"]["MethodSettings"]
+        assert stage["Properties"]["StageName"] == "prod"
+        assert "AccessLogSetting" in stage["Properties"]
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 9)
+        assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+        assert settings["DataTraceEnabled"] is False

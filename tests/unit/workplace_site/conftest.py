@@ -1,0 +1,43 @@
+import pytest
+
+from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.site import WorkerSite
+from tests.conftest import StoppedClock
+from tests.unit.workplace_site.browsing import Browser
+from tests.unit.workplace_site.fake_workplace import FakeWorkplace
+
+
+@pytest.fixture
+def workplace(clock: StoppedClock) -> FakeWorkplace:
+    return FakeWorkplace(clock)
+
+
+@pytest.fixture
+def sessions(clock: StoppedClock) -> Sessions:
+    return Sessions("a key for tests", clock)
+
+
+@pytest.fixture
+def site(workplace: FakeWorkplace, sessions: Sessions, clock: StoppedClock) -> WorkerSite:
+    return WorkerSite(workplace, sessions, clock)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stranger(site: WorkerSite) -> Browser:
+    """A browser that nobody is signed in with."""
+    return Browser(site.respond)
+
+
+@pytest.fixture
+def ada(site: WorkerSite, sessions: Sessions) -> Browser:
+    """A browser that the Worker Ada is signed in with."""
+    browser = Browser(site.respond)
+    browser.sign_in(sessions.invite_worker("Ada"))
+    return browser
+
+
+@pytest.fixture
+def grace(site: WorkerSite, sessions: Sessions) -> Browser:
+    browser = Browser(site.respond)
+    browser.sign_in(sessions.invite_worker("Grace"))
+    return browser

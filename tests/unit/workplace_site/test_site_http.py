@@ -1,0 +1,134 @@
+import base64
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crowdsight.workplace.site_errors import BadForm, FormTooLarge
+from crowdsight.workplace.site_http import MAX_FORM_BYTES, MAX_FORM_FIELDS, Request
+
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=edge"
+
+
+def event(path: str = "/", **changes: Any) -> dict[str, Any]:
+    context = {"path": changes.pop("whole_path", path), "requestId": "r"}
+    return {"httpMethod": "GET", "path": path, "headers": None, "body": None, "requestContext": context} | changes
+
+
+def form(body: bytes | str, content_type: str = URLENCODED) -> list[tuple[str, str]]:
+    content = body.encode() if isinstance(body, str) else body
+    return Request("POST", "/", headers={"content-type": content_type}, body=content).form()
+
+
+def part(content: str, disposition: str = 'form-data; name="answer"') -> str:
+    return f"--edge\r\nContent-Disposition: {disposition}\r\n\r\n{content}\r\n--edge--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "whole_path", "prefix"),
+    [
+        ("/", "/", ""),
+        ("/", "/prod/", "/prod"),
+        ("/", "/prod", "/prod"),
+        ("/hits/3A", "/hits/3A", ""),
+        ("/hits/3A", "/prod/hits/3A", "/prod"),
+        ("/hits/3A", "/prod/v1/hits/3A", "/prod/v1"),
+        ("/hits/3A", "/something/else", ""),
+        ("/hits/3A", '/"><script>/hits/3A', ""),
+        ("/hits/3A", "//evil.example/hits/3A", ""),
+    ],
+)
+def test_the_prefix_is_what_the_gateway_puts_before_the_path(path: str, whole_path: str, prefix: str) -> None:
+    assert Request.from_event(event(path, whole_path=whole_path)).prefix == prefix
+
+
+def test_the_address_is_the_one_the_browser_has() -> None:
+    headers = {"Host": "abc.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https"}
+    request = Request.from_event(event("/x", whole_path="/prod/x", headers=headers))
+    assert request.address == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
+    assert Request.from_event(event("/x", headers={"Host": "127.0.0.1:80"})).address == "http://127.0.0.1:80"
+    assert Request.from_event(event("/x", headers={"Host": 'a"b'})).address == ""
+
+
+def test_a_cookie_header_that_cannot_be_read_is_no_cookie() -> None:
+    for text in ["", "a", "=", "\x00=1", "a=b; [=1", "é=ü", "x" * 10_000]:
+        assert Request("GET", "/", headers={"cookie": text}).cookie("crowdsight_session") is None
+
+
+def test_fields_keep_their_order_repetitions_and_blanks() -> None:
+    assert form("b=1&a=&b=2&c=%C3%BC+x") == [("b", "1"), ("a", ""), ("b", "2"), ("c", "ü x")]
+
+
+def test_a_body_in_base64_is_the_same_form() -> None:
+    body = base64.b64encode(b"a=1").decode()
+    got = Request.from_event(event(headers={"Content-Type": URLENCODED}, body=body, isBase64Encoded=True))
+    assert got.form() == [("a", "1")]
+
+
+def test_multipart_text_arrives_unchanged() -> None:
+    assert form(part("vä\r\nl\n\n x\r"), MULTIPART) == [("answer", "vä\r\nl\n\n x\r")]
+    assert form(part("", 'form-data; name="größe"'), MULTIPART) == [("größe", "")]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("a=1", ""),
+        ("a=1", "text/plain"),
+        ('{"a": 1}', "application/json"),
+        (b"a=\xff", URLENCODED),
+        ("a=%ff", URLENCODED),
+        ("", MULTIPART),
+        ("a=1", MULTIPART),
+        ("a=1", "multipart/form-data"),
+        ("--edge\r\n\r\nno name\r\n--edge--", MULTIPART),
+        (part("x").removesuffix("--\r\n"), MULTIPART),
+        (part("x", 'form-data; name="f"; filename="f.txt"'), MULTIPART),
+        (b"--edge\r\nContent-Disposition: form-data; name=a\r\n\r\n\xff\r\n--edge--", MULTIPART),
+    ],
+)
+def test_what_is_no_form_of_text_is_refused(body: bytes | str, content_type: str) -> None:
+    with pytest.raises(BadForm):
+        form(body, content_type)
+
+
+@pytest.mark.parametrize("body", ["\ud800=1", "a=\udfff"])
+def test_a_lone_surrogate_is_refused(body: str) -> None:
+    with pytest.raises(BadForm):
+        Request.from_event(event(headers={"Content-Type": URLENCODED}, body=body)).form()
+
+
+def test_base64_that_is_none_is_refused() -> None:
+    request = Request.from_event(event(headers={"Content-Type": URLENCODED}, body="@", isBase64Encoded=True))
+    with pytest.raises(BadForm):
+        request.form()
+
+
+def test_a_form_has_at_most_a_hundred_fields_and_64_kib() -> None:
+    assert len(form(urlencode([("a", "1")] * MAX_FORM_FIELDS))) == MAX_FORM_FIELDS
+    with pytest.raises(FormTooLarge):
+        form(urlencode([("a", "1")] * (MAX_FORM_FIELDS + 1)))
+    with pytest.raises(FormTooLarge):
+        form(part("x").removesuffix("--edge--\r\n") * (MAX_FORM_FIELDS + 1) + "--edge--\r\n", MULTIPART)
+    assert form("a=" + "x" * (MAX_FORM_BYTES - 2))
+    with pytest.raises(FormTooLarge):
+        form("a=" + "x" * (MAX_FORM_BYTES - 1))
+
+
+_PIECES = st.sampled_from(
+    ["--edge", "--edge--", "\r\n", "\n", "Content-Disposition: form-data; name=", '"', "x*0*=utf-8''%ff", ";", "a", "\x00",
+     "Content-Type: multipart/mixed; boundary=b", "Content-Type: message/rfc822", "--b", ":", " ", "filename*=x'y'z", "\ufffd"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES, max_size=25), st.sampled_from([URLENCODED, MULTIPART, "multipart/form-data; boundary*=x'y'z"]))
+def test_any_body_is_a_form_or_is_refused(pieces: list[str], content_type: str) -> None:
+    try:
+        fields = form("".join(pieces), content_type)
+    except (BadForm, FormTooLarge):
+        return
+    assert all(isinstance(name, str) and isinstance(value, str) for name, value in fields)
