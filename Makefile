@@ -14,7 +14,7 @@ CHECKS := lint-code lint-format lint-types test-unit test-contract test-stack te
 
 help:
 	@echo 'make demo    real tasks on real photographs, judged by simulated Workers; ends by itself'
-	@echo 'make up      the whole service on this machine, until Ctrl-C'
+	@echo 'make up      the whole service on this machine, until Ctrl-C; make up OPTIONS=--help lists its options'
 	@echo 'make test    every check and test'
 	@echo 'make lint    only the checks: ruff and mypy'
 	@echo 'make synth   the CloudFormation templates, into cdk.out'
@@ -34,10 +34,10 @@ $(INSTALLED):
 	@touch $@
 
 up: setup
-	@exec $(RUN) -m local up
+	@exec $(RUN) -m local up $(OPTIONS)
 
 demo: setup
-	@exec $(RUN) -m local demo
+	@exec $(RUN) -m local demo $(OPTIONS)
 
 # Goes on after a failure, and names all that failed at the end.
 test: setup
@@ -64,7 +64,7 @@ lint-types: setup
 test-unit test-contract test-stack test-infra: test-%: setup
 	$(RUN) -m pytest tests/$*
 
-test-browser: setup chromium
+test-browser: chromium setup
 	$(RUN) -m pytest tests/browser
 
 chromium:

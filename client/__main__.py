@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from client.stack import AwsClients, Stack, StackNotFound, find_operator
+from client.stack import AwsClients, Stack, StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
 
 API_KEY_VARIABLE = "CROWDSIGHT_API_KEY"
@@ -144,8 +144,8 @@ def _tasks(options: argparse.Namespace, environment: Mapping[str, str]) -> TaskC
         if not api_key:
             raise WrongUsage(f"--api-url needs the API key in the environment variable {API_KEY_VARIABLE}")
         return TaskClient(options.api_url, api_key)
-    stack = Stack.read(options.stack) if options.stack else Stack.deployed(_aws(options))
-    return TaskClient(stack.api_url, stack.api_key)
+    api = _stack(options).api()
+    return TaskClient(api.url, api.key)
 
 
 def _show_task(task: Task) -> int:
@@ -157,18 +157,18 @@ def _show_task(task: Task) -> int:
 
 
 def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    stack = Stack.read(options.stack) if options.stack else Stack.deployed(_aws(options))
+    stack = _stack(options)
     try:
         token = stack.operator().invite_worker(options.name)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
-    print(f"{stack.worker_site_url}/join/{token}")
+    print(stack.workplace().invitation_url(token))
     return DONE
 
 
 def _fund_requester(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     try:
-        find_operator(_aws(options)).fund_requester(options.id, options.cents, options.reference)
+        _stack(options).operator().fund_requester(options.id, options.cents, options.reference)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     return DONE
@@ -176,7 +176,7 @@ def _fund_requester(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 def _issue_credentials(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     try:
-        credentials = find_operator(_aws(options)).issue_credentials(options.id)
+        credentials = _stack(options).operator().issue_credentials(options.id)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     _show(asdict(credentials))
@@ -184,15 +184,13 @@ def _issue_credentials(options: argparse.Namespace, _: Mapping[str, str]) -> int
 
 
 def _audit(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    audit = find_operator(_aws(options)).audit()
+    audit = _stack(options).operator().audit()
     _show(asdict(audit))
     return REFUSED if audit.discrepancies else DONE
 
 
-def _aws(options: argparse.Namespace) -> AwsClients:
-    if options.stack:
-        return Stack.read(options.stack).aws
-    return AwsClients.signed_in(options.profile, options.region)
+def _stack(options: argparse.Namespace) -> Stack:
+    return Stack.read(options.stack) if options.stack else Stack(AwsClients.signed_in(options.profile, options.region))
 
 
 def _show(document: Any) -> None:

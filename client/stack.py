@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TASKS_STACK = "crowdsight"
 WORKPLACE_STACK = "crowdsight-workplace"
-LOCAL_REGION = "us-east-1"
+LOCAL_REGION = MTURK_REGION = "us-east-1"
 
 
 class StackNotFound(Exception):
@@ -23,68 +23,82 @@ class StackNotFound(Exception):
 
 
 @dataclass(frozen=True)
-class Stack:
-    """One deployment. The requester's keys are those of the deployment's own requester account."""
+class Api:
+    """Where crowd tasks are put, and with which key."""
 
-    api_url: str
-    api_key: str
-    mturk_endpoint_url: str
-    mturk_access_key_id: str
-    mturk_secret_access_key: str
-    worker_site_url: str
-    aws: "AwsClients"
+    url: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where Workers and requesters' programs go. The keys are those of the deployment's own requester account."""
+
+    url: str
+    access_key_id: str
+    secret_access_key: str
+
+    def invitation_url(self, token: str) -> str:
+        """The link by which an invited Worker signs in."""
+        return f"{self.url}/join/{token}"
+
+    def mturk(self) -> Any:
+        """A boto3 `mturk` client of the deployment's own requester account."""
+        return boto3.client(
+            "mturk",
+            region_name=MTURK_REGION,
+            endpoint_url=self.url,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+        )
+
+
+class Stack:
+    """One deployment: in AWS, where `aws` is signed in to, or on this machine, where `described` is its file's content.
+
+    Every method raises StackNotFound when the deployment does not have what is asked for.
+    """
+
+    def __init__(self, aws: "AwsClients", described: "Outputs | None" = None) -> None:
+        self.aws = aws
+        self._described = described
 
     @classmethod
     def read(cls, path: Path) -> "Stack":
-        """The local stack that wrote this file. Raises StackNotFound."""
+        """The local stack that wrote this file."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise StackNotFound(f"no local stack is running: there is no {path}; `make up` starts one") from error
         except ValueError as error:
             raise StackNotFound(f"{path} is not a stack's file: {error}") from error
-        try:
-            return cls(
-                api_url=document["api_url"],
-                api_key=document["api_key"],
-                mturk_endpoint_url=document["mturk_endpoint_url"],
-                mturk_access_key_id=document["mturk_access_key_id"],
-                mturk_secret_access_key=document["mturk_secret_access_key"],
-                worker_site_url=document["worker_site_url"].rstrip("/"),
-                aws=AwsClients.local(document["aws_endpoint_url"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise StackNotFound(f"{path} is not a stack's file: it has no {error}") from error
+        if not isinstance(document, dict):
+            raise StackNotFound(f"{path} is not a stack's file: it is not an object")
+        described = Outputs(str(path), document)
+        return cls(AwsClients.local(described["aws_endpoint_url"]), described)
 
-    @classmethod
-    def deployed(cls, aws: "AwsClients") -> "Stack":
-        """The deployment in the account and region that `aws` is signed in to. Raises StackNotFound."""
-        tasks, workplace = aws.outputs(TASKS_STACK), aws.outputs(WORKPLACE_STACK)
-        requester = aws.secret(workplace["OwnCredentialsSecret"])
-        address = workplace["WorkplaceUrl"].rstrip("/")
-        return cls(
-            api_url=tasks["ApiUrl"],
-            api_key=aws.secret(tasks["ApiKeySecret"])["api_key"],
-            mturk_endpoint_url=address,
-            mturk_access_key_id=requester["access_key_id"],
-            mturk_secret_access_key=requester["secret_access_key"],
-            worker_site_url=address,
-            aws=aws,
+    def api(self) -> Api:
+        if self._described is not None:
+            return Api(self._described["api_url"], self._described["api_key"])
+        outputs = self.aws.outputs(TASKS_STACK)
+        return Api(outputs["ApiUrl"], self.aws.secret(outputs["ApiKeySecret"])["api_key"])
+
+    def workplace(self) -> Workplace:
+        if self._described is not None:
+            return Workplace(
+                self._described["mturk_endpoint_url"].rstrip("/"),
+                self._described["mturk_access_key_id"],
+                self._described["mturk_secret_access_key"],
+            )
+        outputs = self.aws.outputs(WORKPLACE_STACK)
+        requester = self.aws.secret(outputs["OwnCredentialsSecret"])
+        return Workplace(
+            outputs["WorkplaceUrl"].rstrip("/"), requester["access_key_id"], requester["secret_access_key"]
         )
 
     def operator(self) -> "Operator":
-        """What an operator of the workplace can do. Raises StackNotFound."""
+        """What an operator of the workplace can do."""
         return find_operator(self.aws)
-
-    def mturk(self) -> Any:
-        """A boto3 `mturk` client of the deployment's own requester account."""
-        return boto3.client(
-            "mturk",
-            region_name="us-east-1",
-            endpoint_url=self.mturk_endpoint_url,
-            aws_access_key_id=self.mturk_access_key_id,
-            aws_secret_access_key=self.mturk_secret_access_key,
-        )
 
 
 class AwsClients:
@@ -108,14 +122,14 @@ class AwsClients:
         except BotoCoreError as error:
             raise StackNotFound(str(error)) from error
 
-    def outputs(self, stack: str) -> Mapping[str, str]:
+    def outputs(self, stack: str) -> "Outputs":
         """A CloudFormation stack's outputs by name. Raises StackNotFound."""
         try:
             answer = self.client("cloudformation").describe_stacks(StackName=stack)
         except (ClientError, BotoCoreError) as error:
             raise StackNotFound(f"the stack {stack} cannot be read: {error}") from error
-        outputs = answer["Stacks"][0].get("Outputs", [])
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        found = {output["OutputKey"]: output["OutputValue"] for output in answer["Stacks"][0].get("Outputs", [])}
+        return Outputs(f"the stack {stack}", found)
 
     def secret(self, secret_id: str) -> dict[str, str]:
         """A secret of the deployment, a JSON object of strings. Raises StackNotFound."""
@@ -125,6 +139,17 @@ class AwsClients:
             raise StackNotFound(f"the secret {secret_id} cannot be read: {error}") from error
         found: dict[str, str] = json.loads(answer["SecretString"])
         return found
+
+
+class Outputs(dict[str, str]):
+    """What `source` tells of a deployment, by name. Looking up what is not there raises StackNotFound."""
+
+    def __init__(self, source: str, found: Mapping[str, str]) -> None:
+        super().__init__(found)
+        self._source = source
+
+    def __missing__(self, name: str) -> str:
+        raise StackNotFound(f"{self._source} tells no {name}: another version's, or a deployment without a workplace")
 
 
 def find_operator(aws: AwsClients) -> "Operator":

@@ -49,16 +49,16 @@ class CrowdApi(RestApi):
             identity_sources=[apigateway.IdentitySource.header("x-api-key")],
             results_cache_ttl=Duration.seconds(AUTHORIZER_TTL_S),
         )
-        for tasks in TASKS_PATHS:
+        for tasks in TASKS_PATHS:  # the mocks first: `sam local start-api` takes the last route that fits a verb
+            self._refuse_verbs(f"{tasks}/{{task}}", allowed="DELETE, GET, PUT")
             self.route("PUT", f"{tasks}/{{task}}", put_task, authorizer=authorizer)
             self.route("GET", f"{tasks}/{{task}}", get_task, authorizer=authorizer)
             self.route("DELETE", f"{tasks}/{{task}}", delete_task, authorizer=authorizer)
-            self._refuse_verbs(f"{tasks}/{{task}}", allowed="DELETE, GET, PUT")
             self._mock(
                 tasks, status=400, body=error_body("InvalidRequest", "a task name has 1 to 64 of A-Z a-z 0-9 . _ -")
             )
-        self.route("GET", "/openapi.json", get_openapi, why_open="What the API takes and answers is public.")
         self._refuse_verbs("/openapi.json", allowed="GET")
+        self.route("GET", "/openapi.json", get_openapi, why_open="What the API takes and answers is public.")
         self._gateway_responses()
 
     def _refuse_verbs(self, path: str, *, allowed: str) -> None:

@@ -68,6 +68,7 @@ class WorkplaceStack(Stack):
         add_output(self, "WorkplaceTable", self._table.table_name, "What the operator's commands read and write")
         add_output(self, "SessionSecret", self._session_secret.secret_arn, "What invitations are signed with")
         add_output(self, "OwnCredentialsSecret", self.own_credentials.secret_arn, "This deployment's requester")
+        add_output(self, "WorkplaceUrl", self.endpoint_url, "The worker site, and the endpoint of MTurk clients")
         add_output(
             self,
             "NotifierRoleArns",

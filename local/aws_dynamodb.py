@@ -57,7 +57,7 @@ _narrowed = threading.local()
 def install() -> None:
     """Change moto in this process; once, before it serves."""
     responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_STEPS
-    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[assignment, method-assign]
 
     call_any_action = responses.DynamoHandler.call_action
 
@@ -78,8 +78,8 @@ def install() -> None:
         with _narrowed_to(_candidates(table, hash_key, index_name, options.get("hash_key_conditions"))):
             return query(table, hash_key, *arguments, **options)
 
-    Table.all_items = narrowed_items  # type: ignore[method-assign]
-    Table.query = narrowed_query  # type: ignore[method-assign]
+    Table.all_items = narrowed_items  # type: ignore[assignment, method-assign]
+    Table.query = narrowed_query  # type: ignore[assignment, method-assign]
 
 
 def answer(request: Request) -> Response | None:
@@ -115,7 +115,7 @@ def _candidates(
     """The items that a query can be about, or None when there is no telling."""
     if not table.has_range_key:
         return None
-    partitions: dict[DynamoType, dict[DynamoType, Item]] = table.items  # type: ignore[assignment]
+    partitions: dict[DynamoType, dict[DynamoType, Item]] = table.items
     if index_name is None:
         return list(partitions.get(hash_key, {}).values()) if hash_key is not None else None
     if not conditions:
@@ -206,6 +206,6 @@ def _put_back(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], be
     if before is None:
         table.delete_item(hash_key, range_key)
     elif range_key is not None:
-        table.items[hash_key][range_key] = before  # type: ignore[index]
+        table.items[hash_key][range_key] = before
     else:
-        table.items[hash_key] = before  # type: ignore[index,assignment]
+        table.items[hash_key] = before  # type: ignore[assignment]

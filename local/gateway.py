@@ -1,8 +1,8 @@
 """API Gateway on this machine: the REST APIs of the templates, each on a port of its own.
 
-Served as the template has it: resources and methods, Lambda proxy and mock integrations, REQUEST and TOKEN
-authorizers, API keys and usage plans, gateway responses, binary media types, required parameters, the stage's throttling
-and access log. The stage is not part of the path, as under a custom domain.
+Served as the template has it: resources and methods, Lambda proxy and mock integrations, REQUEST and TOKEN authorizers,
+API keys and usage plans, gateway responses, binary media types, required parameters, the stage's throttling and its
+access log. The stage is not part of the path, as under a custom domain.
 
 Not served, because no template of ours has it: other integrations, mapping templates beyond `$context` values, models'
 JSON schemas, Cognito and IAM authorizers, resource policies, caching. An API that asks for such a thing is refused.
@@ -362,9 +362,7 @@ class RestApi:
     def _filled_in(self, template: str, call: Call, known: dict[str, str] | None = None) -> str:
         """A template with its `$context` values."""
         values = {**self._context(call), **(known or {})}
-        return re.sub(
-            r"\$context\.([A-Za-z0-9_.]*[A-Za-z0-9_])", lambda found: values.get(found[1], "-"), template
-        )
+        return re.sub(r"\$context\.([A-Za-z0-9_.]*[A-Za-z0-9_])", lambda found: values.get(found[1], "-"), template)
 
     def _context(self, call: Call) -> dict[str, str]:
         message = call.refusal.message if call.refusal else ""
@@ -421,7 +419,10 @@ class Authorizer:
         context = answer.get("context") or {}
         if any(isinstance(value, dict | list) for value in context.values()):
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
-        return {"principalId": str(answer.get("principalId", "")), **{name: _text(value) for name, value in context.items()}}
+        return {
+            "principalId": str(answer.get("principalId", "")),
+            **{name: _text(value) for name, value in context.items()},
+        }
 
     def _recall(self, identity: tuple[str, ...]) -> dict[str, Any] | None:
         with self._lock:
@@ -470,7 +471,9 @@ class UsagePlans:
             for key in deployed.of_type("AWS::ApiGateway::ApiKey"):
                 if key.physical_id == link.properties["KeyId"] and key.properties.get("Enabled"):
                     throttle = plan.get("Throttle")
-                    bucket = TokenBucket(float(throttle["RateLimit"]), int(throttle["BurstLimit"])) if throttle else None
+                    bucket = (
+                        TokenBucket(float(throttle["RateLimit"]), int(throttle["BurstLimit"])) if throttle else None
+                    )
                     quota = [int(plan["Quota"]["Limit"])] if "Quota" in plan else []
                     self._keys[key.properties["Value"]] = (bucket, quota)
         self._lock = threading.Lock()
@@ -525,7 +528,7 @@ def proxy_response(outcome: Outcome, decode: bool) -> Response | None:
         answer = json.loads(outcome.payload)
         status = int(answer["statusCode"])
         body = answer.get("body")
-        single, multiple = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
+        single, multiple = ({} if answer.get(key) is None else answer[key] for key in ("headers", "multiValueHeaders"))
         headers = {name.lower(): [(name, _text(value))] for name, value in single.items()}
         headers |= {name.lower(): [(name, _text(value)) for value in values] for name, values in multiple.items()}
         if not isinstance(body, str | None) or not 100 <= status <= 599:

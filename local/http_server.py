@@ -178,9 +178,7 @@ class _Conversation:
             if event is not h11.NEED_DATA:
                 return event
             if self._http.they_are_waiting_for_100_continue:
-                self._socket.sendall(
-                    self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
-                )
+                self._socket.sendall(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             self._http.receive_data(self._socket.recv(65_536))
 
     def _next_request(self) -> Request | None:
@@ -188,6 +186,8 @@ class _Conversation:
         head = self._next_event()
         if not isinstance(head, h11.Request):
             return None  # closed
+        if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > MAX_HEAD_BYTES:
+            raise h11.RemoteProtocolError("headers too large", error_status_hint=431)
         self._socket.settimeout(READ_TIMEOUT_S)
         body = bytearray()
         size_bytes = 0

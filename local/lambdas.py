@@ -186,7 +186,10 @@ class FunctionProcess:
             ("Lambda-Runtime-Aws-Request-Id", invocation.id),
             ("Lambda-Runtime-Deadline-Ms", str(time.time_ns() // 1_000_000 + function.timeout_s * 1000)),
             ("Lambda-Runtime-Invoked-Function-Arn", function.arn),
-            ("Lambda-Runtime-Trace-Id", f"Root=1-{int(time.time()):08x}-{invocation.id.replace('-', '')[:24]};Sampled=0"),
+            (
+                "Lambda-Runtime-Trace-Id",
+                f"Root=1-{int(time.time()):08x}-{invocation.id.replace('-', '')[:24]};Sampled=0",
+            ),
         ]
         if invocation.client_context:
             headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
@@ -227,6 +230,7 @@ class FunctionPool:
         self._children = children
         self._environment = environment
         self._runtime = runtime
+        log_path.unlink(missing_ok=True)
         self._log = log_path.open("ab", buffering=0)
         limit = function.reserved_concurrency
         self._max_processes = max_processes if limit is None else min(limit, max_processes)

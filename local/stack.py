@@ -1,7 +1,7 @@
 """The local stack: everything that `python -m local up` starts, in order, and its end.
 
-The supervisor (this process) serves the APIs and runs the functions' processes; moto has a process of its own; simulated
-Workers, if any, another. Whatever happens, all of them end together: see `local.children`.
+The supervisor (this process) serves the APIs and runs the functions' processes; moto has a process of its own;
+simulated Workers, if any, another. Whatever happens, all of them end together: see `local.children`.
 """
 
 import fcntl
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ FUNDING_CENTS = 1_000_000
 INVITED_WORKER = "Visitor"
 API_DEADLINE_S = 60
 WORKER_GRACE_S = 1.0
+INTERRUPTED = 130
 
 WORKER_MODES = ("none", "simulated", "perfect", "hostile")
 
@@ -95,9 +97,13 @@ class LocalStack:
         )
         self.aws = aws = self._start_aws(functions.url)
         try:
+            log.info("synthesizing")
             assembly = synthesize(ROOT / ".local" / "cdk.out", options.settings, self._children)
+            log.info("waiting for the AWS services")
             clients = Clients(self._aws_url(aws))
+            log.info("deploying %s", assembly)
             deployed = deploy(assembly, clients)
+            log.info("deployed %s resources, %s functions", len(deployed.resources), len(deployed.functions))
             urls = self._serve(deployed, functions)
         except (SynthesisError, DeploymentError) as error:
             raise StartError(str(error)) from error
@@ -106,12 +112,16 @@ class LocalStack:
             self._environment(clients),
             dead_letter_sender(clients),
         )
+        log.info("starting workflows")
         start_workflows(deployed, clients)
         start_pollers(deployed, clients, functions, options.notifications)
         start_schedules(deployed, functions, options.schedule_speed)
+        log.info("funding and inviting")
         description = self._describe(deployed, clients, urls)
         self._write(description)
+        log.info("waiting for the API")
         self._wait_for_api(description["api_url"])
+        log.info("ready")
         if options.workers != "none":
             self._start_workers()
         if options.warm_up:
@@ -254,7 +264,7 @@ class LocalStack:
     def _start_workers(self) -> None:
         with (self._logs / "workers.log").open("wb") as output:
             self._children.start(
-                [sys.executable, "-m", "local.workers", "--stack", self.path, "--mode", self.options.workers]
+                [sys.executable, "-m", "local.workers", "--stack", str(self.path), "--mode", self.options.workers]
                 + list(self.options.worker_options),
                 cwd=ROOT,
                 stdout=output,
@@ -266,7 +276,8 @@ def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int]
     """Bring a stack up, do `work` or wait for SIGINT or SIGTERM, and take it down; from the main thread.
 
     `work` is given the stack's description and an event that is set when it should end early, and returns the exit
-    status. Without it the status is 0 after a signal, 1 when the stack could not start or did not hold.
+    status; after a signal the status is 130. Without `work` it is 0 after a signal, and 1 when the stack could not
+    start or did not hold.
     """
     wake = threading.Event()
     stopped_by_signal = threading.Event()
@@ -283,35 +294,37 @@ def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int]
     stack = LocalStack(options)
     status = [0]
 
+    def fail(reason: str) -> None:
+        if not stopped_by_signal.is_set():
+            status[0] = 1
+            print(reason, file=sys.stderr)
+
     def live() -> None:
         try:
             description = stack.start()
-            if work is None:
-                print(_greeting(description), flush=True)
-                assert stack.aws is not None
-                stack.aws.wait()
-                if not stopped_by_signal.is_set():
-                    status[0] = 1
-                    print(f"the AWS services ended; {stack.options.state_dir / 'logs'} says why", file=sys.stderr)
-            else:
+            if work is not None:
                 status[0] = work(description, stopped_by_signal)
+                return
+            print(_greeting(description), flush=True)
+            assert stack.aws is not None
+            stack.aws.wait()
+            fail(f"the AWS services ended; {options.state_dir / 'logs'} says why")
         except Stopping:
-            status[0] = 0
+            pass
         except StartError as error:
-            status[0] = 1
-            print(error, file=sys.stderr)
+            fail(str(error))
         except Exception:
             # Without this the main thread would wait forever for a thread that is gone.
-            if not stopped_by_signal.is_set():
-                status[0] = 1
-                log.exception("the stack failed")
-                sys.excepthook(*sys.exc_info())
+            log.exception("the stack failed")
+            fail(traceback.format_exc())
         finally:
             wake.set()
 
     threading.Thread(target=live, name="live", daemon=True).start()
     wake.wait()
     stack.stop()
+    if stopped_by_signal.is_set():
+        return 0 if work is None else INTERRUPTED
     return status[0]
 
 
@@ -350,5 +363,3 @@ def _write_at_once(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
-
-

@@ -1,7 +1,7 @@
 """The CDK app's templates, synthesized when something that they are made of has changed.
 
 A synthesis takes many seconds; a stack that starts does not wait for one that it does not need. Each is kept in
-`<folder>/<key>`, where the key is a hash of what went in, so that stacks with different settings do not undo each other's.
+`<folder>/<key>`, where the key is a hash of what went in, so that stacks with other settings do not undo each other's.
 """
 
 import fcntl
@@ -26,28 +26,35 @@ class SynthesisError(Exception):
     """The CDK app failed; the message is what it printed."""
 
 
-def synthesize(folder: Path, settings: Mapping[str, str], children: Children) -> Path:
-    """The cloud assembly for these settings (CDK context), made if need be. Raises SynthesisError and Stopping."""
+def synthesize(folder: Path, settings: Mapping[str, str], children: Children, root: Path = ROOT) -> Path:
+    """The cloud assembly of the app in `root` for these settings (CDK context), made if need be.
+
+    Raises SynthesisError and Stopping.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    assembly = folder / _key(settings)
+    assembly = folder / _key(settings, root)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
         if not (assembly / "manifest.json").exists():
-            _run_app(assembly, settings, children)
+            _run_app(assembly, settings, children, root)
         os.utime(assembly)
         _forget_old(folder)
     return assembly
 
 
-def _run_app(assembly: Path, settings: Mapping[str, str], children: Children) -> None:
+def _run_app(assembly: Path, settings: Mapping[str, str], children: Children, root: Path) -> None:
     """Into a folder aside, then renamed, so that an interrupted synthesis is never taken for one."""
     partial = assembly.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(assembly, ignore_errors=True)
     app = children.start(
         [sys.executable, "app.py"],
-        cwd=ROOT,
-        environment={**os.environ, "CDK_OUTDIR": str(partial), "CDK_CONTEXT_JSON": json.dumps(_context(settings))},
+        cwd=root,
+        environment={
+            **os.environ,
+            "CDK_OUTDIR": str(partial),
+            "CDK_CONTEXT_JSON": json.dumps(_context(settings, root)),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -58,9 +65,9 @@ def _run_app(assembly: Path, settings: Mapping[str, str], children: Children) ->
     partial.rename(assembly)
 
 
-def _context(settings: Mapping[str, str]) -> dict[str, object]:
+def _context(settings: Mapping[str, str], root: Path) -> dict[str, object]:
     """What the CDK CLI would hand over: cdk.json's context, the settings over it, and the metadata that we read."""
-    context = json.loads((ROOT / "cdk.json").read_bytes()).get("context", {})
+    context = json.loads((root / "cdk.json").read_bytes()).get("context", {})
     return {
         **context,
         "aws:cdk:enable-asset-metadata": True,
@@ -69,23 +76,21 @@ def _context(settings: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _key(settings: Mapping[str, str]) -> str:
+def _key(settings: Mapping[str, str], root: Path) -> str:
     digest = hashlib.sha256(json.dumps([sys.version, sorted(settings.items())]).encode())
-    for path in _input_files():
-        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+    for path in _input_files(root):
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
 
 
-def _input_files() -> Iterator[Path]:
+def _input_files(root: Path) -> Iterator[Path]:
     for name in INPUTS:
-        path = ROOT / name
+        path = root / name
         if path.is_file():
             yield path
         else:
-            yield from sorted(
-                file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts
-            )
+            yield from sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 
 
 def _forget_old(folder: Path) -> None:

@@ -2,10 +2,10 @@
 
 moto carries what holds state: tables, queues, secrets, buckets, topics. The functions are known to it, so that others
 can name and invoke them. All else (APIs, event source mappings, schedules, workflows, permissions) is served by the
-local stack itself or has no meaning here: it is taken out, and what refers to it is told a physical name that we choose.
+local stack itself or has no meaning here: it is taken out, and what refers to it is told a physical name of our choice.
 
-What the taken-out resources say in terms of the others (`Fn::GetAtt`, `Fn::ImportValue`, `Fn::Join`…) is left to moto to
-work out: each such expression becomes an output of the template, read back after deployment.
+What the taken-out resources say in terms of the others (`Fn::GetAtt`, `Fn::ImportValue`, `Fn::Join`…) is left to moto
+to work out: each such expression becomes an output of the template, read back after deployment.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """Notifications from the workplace, by SQS: record and pay the answers they announce."""
 
+import logging
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -8,12 +9,15 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from crowdsight.wiring import wire
 
 wiring = wire()
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = BatchProcessor(
+    event_type=EventType.SQS, raise_on_entire_batch_failure=False, logger=logging.getLogger(__name__)
+)
 
 
-def record(message: SQSRecord) -> None:
-    wiring.recorder.record_notification(message.body)
+def record_answers(record: SQSRecord) -> None:
+    """`record` is the name by which Powertools passes it."""
+    wiring.recorder.record_notification(record.body)
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
-    return process_partial_response(event=event, record_handler=record, processor=processor, context=context)
+    return process_partial_response(event=event, record_handler=record_answers, processor=processor, context=context)

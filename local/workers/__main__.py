@@ -59,10 +59,10 @@ def _members(options: argparse.Namespace, behaviours: Sequence[Behaviour]) -> li
     if options.invitation:
         return [(url, behaviours[n % len(behaviours)]) for n, url in enumerate(options.invitation)]
     stack = Stack.read(options.stack)
-    operator = stack.operator()
+    workplace, operator = stack.workplace(), stack.operator()
     names = [f"{NAMES[n % len(NAMES)]} {n // len(NAMES) + 1}".removesuffix(" 1") for n in range(len(behaviours))]
     return [
-        (f"{stack.worker_site_url}/join/{operator.invite_worker(name)}", behaviour)
+        (workplace.invitation_url(operator.invite_worker(name)), behaviour)
         for name, behaviour in zip(names, behaviours, strict=True)
     ]
 

@@ -10,9 +10,6 @@ UNAVAILABLE = "unavailable"
 GRADES = 5
 """Steps of a graded question, 0 to 4."""
 
-MISSES_BY_TWO = 0.2
-"""How many of a Worker's wrong grades are two steps off rather than one."""
-
 
 @dataclass(frozen=True)
 class Question:
@@ -28,7 +25,8 @@ class Question:
 class Behaviour:
     """One kind of Worker.
 
-    `accuracy`: the share of right answers, 0 to 1; None for one who does not look and presses any button.
+    `accuracy`: the share of right answers, 0 to 1; None for one who does not look and presses any button. A wrong grade
+    is one step off, and of the share `strays` two steps.
     `think_s`: from and to how many seconds an answer takes at speed 1. `leaves`: the share of accepted HITs that are
     never answered. `is_hostile`: works mischief instead of answering.
     """
@@ -36,6 +34,7 @@ class Behaviour:
     name: str
     accuracy: float | None
     think_s: tuple[float, float]
+    strays: float = 0.0
     leaves: float = 0.0
     is_hostile: bool = False
 
@@ -61,7 +60,7 @@ class Behaviour:
         exact = similarity * (GRADES - 1)
         grade = int(exact) + (dice.random() < exact - int(exact))
         if self.accuracy is not None and dice.random() >= self.accuracy:
-            grade += dice.choice((-1, 1)) * (2 if dice.random() < MISSES_BY_TWO else 1)
+            grade += dice.choice((-1, 1)) * (2 if dice.random() < self.strays else 1)
         return str(min(GRADES - 1, max(0, grade)))
 
     def _press_anything(self, offered: Sequence[str], dice: random.Random) -> str:
@@ -73,7 +72,7 @@ BEHAVIOURS = {
     behaviour.name: behaviour
     for behaviour in (
         Behaviour("careful", accuracy=0.95, think_s=(2, 6)),
-        Behaviour("careless", accuracy=0.75, think_s=(1, 3)),
+        Behaviour("careless", accuracy=0.75, think_s=(1, 3), strays=0.2),
         Behaviour("spammer", accuracy=None, think_s=(0, 0.3)),
         Behaviour("slow", accuracy=0.95, think_s=(20, 45)),
         Behaviour("absent", accuracy=0.95, think_s=(2, 6), leaves=1.0),

@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from crowdsight.dynamodb import Table
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 
 REGION = "us-east-1"
 
@@ -55,6 +56,12 @@ def create_table(dynamodb: Any, name: str, indexes: dict[str, str]) -> Table:
     return Table(dynamodb, name)
 
 
+@pytest.fixture(params=["moto", "memory"])
+def dynamodb(request: pytest.FixtureRequest) -> Any:
+    """An empty DynamoDB: moto's, and the one in memory, which has to behave alike."""
+    return request.getfixturevalue("aws")["dynamodb"] if request.param == "moto" else MemoryDynamoDB()
+
+
 @pytest.fixture
-def tasks_table(aws: dict[str, Any]) -> Table:
-    return create_table(aws["dynamodb"], "tasks", {"open": "N"})
+def tasks_table(dynamodb: Any) -> Table:
+    return create_table(dynamodb, "tasks", {"open": "N"})

@@ -51,6 +51,27 @@ def test_a_write_whose_condition_does_not_hold_writes_nothing(tasks_table: Table
     assert tasks_table.get("a", "b") == {"pk": "a", "sk": "b", "state": "old"}
 
 
+def test_a_condition_on_what_is_missing_or_of_another_type_does_not_hold_and_names_of_both_sorts_are_understood(
+    tasks_table: Table,
+) -> None:
+    tasks_table.put({"pk": "a", "sk": "b", "n": 5, "letters": "5"})
+    for condition in ("absent <= :five", "letters = :five", "n < :five", "n > :five AND n >= :five", "#t = :five"):
+        names = {"t": "letters"} if "#t" in condition else None
+        with pytest.raises(ConditionFailed):
+            tasks_table.update("a", "b", "SET x = :five", condition, {"five": 5}, names)
+    holds = "attribute_not_exists(pk) OR n >= :five AND attribute_exists(#t) AND absent <> :five"
+    tasks_table.update("a", "b", "SET x = :five REMOVE #t ADD n :five, m :five", holds, {"five": 5}, {"t": "letters"})
+    assert tasks_table.get("a", "b") == {"pk": "a", "sk": "b", "n": 10, "m": 5, "x": 5}
+
+
+def test_an_item_over_400_kilobytes_and_a_transaction_that_writes_an_item_twice_are_refused(tasks_table: Table) -> None:
+    with pytest.raises(ClientError):
+        tasks_table.put({"pk": "a", "sk": "b", "filling": "x" * 410_000})
+    with pytest.raises(ClientError):
+        tasks_table.transact([tasks_table.put_step(label, {"pk": "a", "sk": "b"}) for label in ("one", "two")])
+    assert tasks_table.get("a", "b") is None
+
+
 def test_an_update_answers_with_the_whole_item_as_it_is_then(tasks_table: Table) -> None:
     tasks_table.put({"pk": "a", "sk": "b", "kept": "x"})
     assert tasks_table.update("a", "b", "ADD n :n", values={"n": 3}) == {"pk": "a", "sk": "b", "kept": "x", "n": 3}
@@ -119,9 +140,9 @@ class Conflicting:
         return conflicting
 
 
-def test_a_conflict_with_another_transaction_is_tried_again(tasks_table: Table, aws: dict[str, Any]) -> None:
+def test_a_conflict_with_another_transaction_is_tried_again(tasks_table: Table, dynamodb: Any) -> None:
     for conflicts in (1, 3):
-        client = Conflicting(aws["dynamodb"], conflicts)
+        client = Conflicting(dynamodb, conflicts)
         table = Table(client, tasks_table.name)
         table.put({"pk": "a", "sk": "put"})
         client.conflicts = conflicts

@@ -6,6 +6,7 @@
 import importlib.util
 import json
 import re
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -22,9 +23,10 @@ from crowdsight.workplace.assignments import Assignment
 from crowdsight.workplace.audit import Audit, audit
 from crowdsight.workplace.credentials import Credentials
 from tests.conftest import StoppedClock
-from tests.contract.conftest import REGION, SORT_KEY_TYPES, create_table
+from tests.contract.conftest import REGION, create_table
 
 TABLE = "workplace"
+INDEXES = {"due": "N", "requester": "S", "open": "S"}
 PREFIX = "crowdsight/requester/"
 REQUESTER = "A1CROWDSIGHT00"
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -59,11 +61,11 @@ class Rig:
     def __init__(self, fee_percent: int = 20, funds_cents: int = 100_000, prefix: str = "") -> None:
         self.clock = StoppedClock(system_clock())
         self.prefix = prefix
-        create_table(boto3.client("dynamodb", REGION), TABLE, SORT_KEY_TYPES)
-        self.plain_sqs = boto3.client("sqs", REGION)
+        create_table(aws_client("dynamodb"), TABLE, INDEXES)
+        self.plain_sqs = aws_client("sqs")
         self.sqs = FailingSqs(self.plain_sqs)
         self.queue_url = self.plain_sqs.create_queue(QueueName="notifications")["QueueUrl"]
-        secrets = boto3.client("secretsmanager", REGION)
+        secrets = aws_client("secretsmanager")
         secrets.create_secret(Name="session", SecretString=json.dumps({"session_key": "k" * 40}))
         settings = Settings(
             workplace_table=TABLE,
@@ -168,8 +170,8 @@ class Rig:
         response: dict[str, Any] = self.handler.handler(event, SimpleNamespace(aws_request_id="request-1"))
         return response
 
-    def _make_client(self, service: str, **options: Any) -> Any:
-        return self.sqs if service == "sqs" else boto3.client(service, region_name=REGION, **options)
+    def _make_client(self, service: str, **_: Any) -> Any:
+        return self.sqs if service == "sqs" else aws_client(service)
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         response = self.call(proxy_event(request, self.prefix))
@@ -192,7 +194,7 @@ def proxy_event(request: AWSPreparedRequest, prefix: str = "") -> dict[str, Any]
     url = urlsplit(request.url)
     headers = {name: v.decode() if isinstance(v, bytes) else v for name, v in request.headers.items()}
     headers.setdefault("Host", url.netloc)
-    body = request.body.decode() if isinstance(request.body, bytes) else request.body
+    body = request.body.decode(errors="replace") if isinstance(request.body, bytes) else request.body
     query: dict[str, list[str]] = {}
     for name, value in parse_qsl(url.query):
         query.setdefault(name, []).append(value)
@@ -205,6 +207,13 @@ def proxy_event(request: AWSPreparedRequest, prefix: str = "") -> dict[str, Any]
         "body": body,
         "isBase64Encoded": False,
     }
+
+
+@cache
+def aws_client(service: str) -> Any:
+    """A client that reaches moto while it is on; made once, because that takes longer than a test."""
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return boto3.client(service, region_name=REGION, **keys)
 
 
 def load_handler(operation: str) -> ModuleType:

@@ -37,3 +37,9 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 def assembly(synthesize: Synthesize) -> Assembly:
     """With the settings that `cdk.json` has."""
     return synthesize()
+
+
+@pytest.fixture(scope="session")
+def other_assembly(synthesize: Synthesize) -> Assembly:
+    """With other settings than `cdk.json` has."""
+    return synthesize(retain_data=False, throttle_rate=7, throttle_burst=9)

@@ -52,8 +52,7 @@ def test_another_endpoint_needs_no_workplace_of_its_own(synthesize: Synthesize) 
     assert environment["MTURK_ENDPOINT_URL"] == "https://mturk.example.com"
 
 
-@pytest.mark.parametrize("settings", [{"hit_lifetime_s": 5}, {"retain_data": "perhaps"}, {"mturk_endpoint_url": "x"}])
-def test_a_wrong_setting_fails_with_its_name(synthesize: Synthesize, settings: dict[str, object]) -> None:
+def test_synthesis_fails_for_a_wrong_setting_and_names_it(synthesize: Synthesize) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failing:
-        synthesize(**settings)
-    assert f"ValueError: {next(iter(settings))}" in failing.value.stdout.replace("the setting ", "")
+        synthesize(hit_lifetime_s=5)
+    assert "ValueError: hit_lifetime_s must be" in failing.value.stdout

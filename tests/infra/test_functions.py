@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from crowdsight.wiring import Settings
-from tests.infra.template import ROOT, Assembly, Resource, Synthesize
+from tests.infra.template import ROOT, Assembly, Resource
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +50,23 @@ def test_a_message_is_hidden_for_six_times_as_long_as_its_lambda_may_run(assembl
 def test_schedules_run_each_minute(assembly: Assembly) -> None:
     scheduled = {}
     for template in assembly.templates.values():
-        names = {id: function for id, function in template.of_type("AWS::Lambda::Function").items()}
         for rule in template.of_type("AWS::Events::Rule").values():
             (target,) = rule["Properties"]["Targets"]
-            function = names[target["Arn"]["Fn::GetAtt"][0]]
+            function = template.resources[target["Arn"]["Fn::GetAtt"][0]]
             name = function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             scheduled[name] = rule["Properties"]["ScheduleExpression"]
     assert scheduled == {"reconcile_hits": "rate(1 minute)", "sweep_workplace": "rate(1 minute)"}
 
 
-@pytest.mark.parametrize(("retain_data", "policy"), [(True, "Retain"), (False, "Delete")])
 def test_data_outlives_its_stack_unless_the_operator_says_otherwise(
-    assembly: Assembly, synthesize: Synthesize, retain_data: bool, policy: str
+    assembly: Assembly, other_assembly: Assembly
 ) -> None:
-    synthesized = assembly if retain_data else synthesize(retain_data=False)
-    for template in synthesized.templates.values():
-        for type in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
-            assert {resource["DeletionPolicy"] for resource in template.of_type(type).values()} == {policy}
-        for table in template.of_type("AWS::DynamoDB::Table").values():
-            assert table["Properties"]["DeletionProtectionEnabled"] is retain_data
+    for synthesized, policy, protected in ((assembly, "Retain", True), (other_assembly, "Delete", False)):
+        for template in synthesized.templates.values():
+            for type in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
+                assert {resource["DeletionPolicy"] for resource in template.of_type(type).values()} == {policy}
+            for table in template.of_type("AWS::DynamoDB::Table").values():
+                assert table["Properties"]["DeletionProtectionEnabled"] is protected
 
 
 def test_sam_finds_the_code_of_each_lambda_and_layer(assembly: Assembly) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
-from tests.infra.template import Assembly, Synthesize, Template, text_of
+from tests.infra.template import Assembly, Template, text_of
 
 PUBLIC, KEY = "NONE", "CUSTOM"
 
@@ -78,6 +78,14 @@ def test_the_workplaces_routes(assembly: Assembly) -> None:
     assert routes_of(assembly.workplace) == WORKPLACE_ROUTES
 
 
+def test_the_route_for_any_other_verb_comes_first_as_sam_needs_it(assembly: Assembly) -> None:
+    for template in assembly.templates.values():
+        verbs: dict[str, list[str]] = {}
+        for verb, path in routes_of(template):
+            verbs.setdefault(path, []).append(verb)
+        assert all("ANY" not in others for _, *others in verbs.values())
+
+
 def test_callers_are_known_by_their_key_for_a_minute(assembly: Assembly) -> None:
     (authorizer,) = assembly.crowd.of_type("AWS::ApiGateway::Authorizer").values()
     assert authorizer["Properties"]["Type"] == "REQUEST"
@@ -116,8 +124,8 @@ def test_the_gateways_errors_have_codes_that_the_api_describes() -> None:
         assert described[code] == (status or described[code])
 
 
-def test_stages_are_throttled_logged_and_named_prod(synthesize: Synthesize) -> None:
-    for template in synthesize(throttle_rate=7, throttle_burst=9).templates.values():
+def test_stages_are_throttled_logged_and_named_prod(other_assembly: Assembly) -> None:
+    for template in other_assembly.templates.values():
         (stage,) = template.of_type("AWS::ApiGateway::Stage").values()
         (settings,) = stage["Properties"]["MethodSettings"]
         assert stage["Properties"]["StageName"] == "prod"

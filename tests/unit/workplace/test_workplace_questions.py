@@ -41,7 +41,9 @@ def test_a_question_form_is_recognised(namespace: str) -> None:
     assert read_question(f'<QuestionForm xmlns="{namespace}"/>').kind is QuestionKind.FORM
 
 
-@pytest.mark.parametrize("url", ["http://example.org/", "javascript:alert(1)", "//example.org", "https://", "https://["])
+@pytest.mark.parametrize(
+    "url", ["http://example.org/", "javascript:alert(1)", "//example.org", "https://", "https://["]
+)
 def test_an_external_question_is_only_shown_over_https(url: str) -> None:
     with pytest.raises(RequestError) as refused:
         read_question(external(url))

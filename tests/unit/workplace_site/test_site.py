@@ -4,11 +4,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from crowdsight.workplace import faults, site_errors
+from crowdsight.workplace import faults
 from crowdsight.workplace.assignments import AssignmentStatus
 from crowdsight.workplace.questions import QuestionKind
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import HITS_ON_A_PAGE, WorkerSite
+from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, SiteError
 from tests.conftest import StoppedClock
 from tests.unit.workplace_site.browsing import FORM_TYPE, Browser, Form, Page
 from tests.unit.workplace_site.fake_workplace import FakeWorkplace
@@ -65,6 +66,15 @@ class TestSigningIn:
         assert page.status == 303
         assert ada.cookies == {}
         assert "Signed in" not in ada.get("/").text
+
+    def test_a_signed_in_worker_can_sign_out_or_change_on_an_invitations_page(
+        self, ada: Browser, sessions: Sessions
+    ) -> None:
+        token = sessions.invite_worker("Grace")
+        page = ada.get(f"/join/{token}")
+        assert "You are signed in as Ada now" in page.text
+        assert "Signed in as Grace" in ada.follow(ada.press(page.form(token))).text
+        assert ada.press(ada.get(f"/join/{token}").form("/sign-out")).status == 303
 
     def test_signing_out_without_a_session_is_no_error(self, stranger: Browser) -> None:
         assert stranger.post("/sign-out", []).status == 303
@@ -258,9 +268,7 @@ class TestDoingOne:
         page = ada.get(f"/frames/{workplace.offer(content, frame_height_px=300)}")
         assert page.html == content
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert page.headers["Content-Security-Policy"] == (
-            "sandbox allow-scripts allow-forms; frame-ancestors 'self'"
-        )
+        assert page.headers["Content-Security-Policy"] == ("sandbox allow-scripts allow-forms; frame-ancestors 'self'")
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
@@ -292,6 +300,21 @@ class TestDoingOne:
         html = browser.get(f"{prefix}/frames/{hit_id}").html
         assert f'action="{prefix}/mturk/externalSubmit"' in html
         assert "https://www.mturk.com/worker/help" in html
+
+    def test_a_form_whose_assignment_no_script_filled_in_is_taken_for_the_one_it_was_shown_for(
+        self, ada: Browser, workplace: FakeWorkplace
+    ) -> None:
+        hit_id = workplace.offer(
+            '<form method="post" action="https://www.mturk.com/mturk/externalSubmit">'
+            '<input type="hidden" name="assignmentId" value=""><input type="hidden" name="answer" value="yes"></form>'
+        )
+        assignment_id = ada.accept(hit_id)
+        page = ada.get(str(ada.get(f"/assignments/{assignment_id}").frame["src"]))
+        (form,) = page.forms
+        assert ada.post(form.action, form.fields, is_from_frame=True).status == 200
+        assert workplace.assignments[assignment_id].status is AssignmentStatus.SUBMITTED
+        preview = ada.get(f"/frames/{workplace.offer('//www.mturk.com/mturk/externalSubmit')}")
+        assert "assignmentId" not in preview.html
 
     def test_an_external_question_is_framed_with_mturks_parameters(
         self, ada: Browser, workplace: FakeWorkplace
@@ -397,7 +420,7 @@ class TestSubmitting:
     def test_an_answer_from_a_preview_is_refused(self, stranger: Browser) -> None:
         assert stranger.answer("ASSIGNMENT_ID_NOT_AVAILABLE", answer="yes").status == 409
 
-    @pytest.mark.parametrize("assignment_id", ["", "x", "3" * 30, "é", "\x00", "'", "A" * 60_000])
+    @pytest.mark.parametrize("assignment_id", ["x", "3" * 30, "é", "\x00", "'", "A" * 60_000])
     def test_an_answer_to_no_assignment_is_refused(self, stranger: Browser, assignment_id: str) -> None:
         assert stranger.answer(assignment_id, answer="yes").status == 404
 
@@ -406,6 +429,7 @@ class TestSubmitting:
         [
             ("answer=yes", FORM_TYPE, 400),
             ("assignmentId=1&assignmentId=2", FORM_TYPE, 400),
+            ("assignmentId=", FORM_TYPE, 400),
             ("", FORM_TYPE, 400),
             ("", None, 400),
             ('{"assignmentId": "1"}', "application/json", 400),
@@ -492,9 +516,27 @@ class TestAddresses:
 
     @pytest.mark.parametrize(
         "address",
-        ["/nothing", "/hits", "/hits/", "/hits/none", "/hits/%00", "/hits/..%2f", "/hits/é", "/assignments/none", "/frames/none",
-         "/static/none", "/static/..", "/static/site.css", "/static/../site.py", "/hits//3A", "/hits/" + "A" * 3_000, "/%2e%2e/", "/join/", "/earnings/"],
-    )  # fmt: skip
+        [
+            "/nothing",
+            "/hits",
+            "/hits/",
+            "/hits/none",
+            "/hits/%00",
+            "/hits/..%2f",
+            "/hits/é",
+            "/assignments/none",
+            "/frames/none",
+            "/static/none",
+            "/static/..",
+            "/static/site.css",
+            "/static/../site.py",
+            "/hits//3A",
+            f"/hits/{'A' * 3_000}",
+            "/%2e%2e/",
+            "/join/",
+            "/earnings/",
+        ],
+    )
     def test_an_unknown_address_is_a_page_that_says_so(self, ada: Browser, address: str) -> None:
         page = ada.get(address)
         assert page.status == 404
@@ -524,7 +566,9 @@ class TestPages:
         for address in ("/", f"/hits/{hit_id}", f"/assignments/{ada.accept(hit_id)}", "/earnings", "/none"):
             page = ada.get(address)
             policy = page.headers["Content-Security-Policy"].split("; ")
-            assert {"default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} < set(policy)
+            assert {"default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} < set(
+                policy
+            )
             assert "unsafe" not in page.headers["Content-Security-Policy"]
             assert page.headers["X-Content-Type-Options"] == "nosniff"
             assert page.headers["Referrer-Policy"] == "no-referrer"
@@ -553,11 +597,7 @@ class TestPages:
         assert "request c0ffee failed: GET /earnings" in caplog.text
 
     def test_every_error_has_a_status_and_a_heading(self) -> None:
-        shown = {site_errors.SiteError: site_errors, faults.WorkerError: faults}
-        codes = {
-            error.code
-            for tree, module in shown.items()
-            for error in vars(module).values()
-            if isinstance(error, type) and issubclass(error, tree) and error is not tree
-        }
-        assert codes | {"ServiceFault"} == set(site_errors.STATUSES_AND_HEADINGS)
+        own: list[type[SiteError]] = SiteError.__subclasses__()
+        behind: list[type[faults.WorkerError]] = faults.WorkerError.__subclasses__()
+        codes = [error.code for error in own] + [error.code for error in behind] + [faults.ServiceFault.code]
+        assert set(codes) == set(STATUSES_AND_HEADINGS)

@@ -61,7 +61,8 @@ class Generation:
     """One use of a task name. `function` is the catalogue's name; times are milliseconds since the epoch.
 
     `assignments_asked`: how many answers its HIT asks for so far. `hit_over`: no further answer can come.
-    `worst_case_cents`: what was reserved of the account's crowd budget in `budget_month`.
+    `worst_case_cents`: what was reserved of the account's crowd budget in `budget_month`. `spent_cents`: what it cost in
+    the end, once it is settled.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Generation:
     token: str | None
     budget_month: str | None
     worst_case_cents: int
+    spent_cents: int | None = None
 
 
 class TaskStore:
@@ -259,6 +261,13 @@ class TaskStore:
         ]
         return sorted(answers, key=lambda answer: (answer.submitted_at_ms, answer.assignment_id))
 
+    # Budgets
+
+    def committed_cents(self, account: str, month: str) -> int:
+        """What an account's tasks of a month (`yyyy-mm`, UTC) have cost, or may still cost at the worst."""
+        item = self._table.get(f"BUDGET#{account}", month)
+        return int(item["committed_cents"]) if item else 0
+
     # Looking after generations
 
     def due_generations(self) -> Iterator[Generation]:
@@ -401,6 +410,7 @@ def _generation(item: Item) -> Generation:
         token=item.get("task_token"),
         budget_month=item.get("budget_month"),
         worst_case_cents=item.get("worst_case_cents", 0),
+        spent_cents=item.get("spent_cents"),
     )
 
 

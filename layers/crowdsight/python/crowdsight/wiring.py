@@ -20,6 +20,7 @@ from crowdsight.dynamodb import Table
 
 if TYPE_CHECKING:
     from crowdsight.accounts import ApiKeys
+    from crowdsight.crowd.audit import TaskAudit
     from crowdsight.crowd.judging import Judging
     from crowdsight.crowd.publishing import Publishing
     from crowdsight.crowd.recording import Recorder
@@ -118,6 +119,12 @@ class Wiring:
         return Recorder(
             self._task_store, self._requester, self._workflow, self.clock, self.settings.workplace_fee_percent
         )
+
+    @cached_property
+    def task_audit(self) -> "TaskAudit":
+        from crowdsight.crowd.audit import TaskAudit
+
+        return TaskAudit(self._task_store, self.settings.workplace_fee_percent)
 
     @cached_property
     def _task_store(self) -> "TaskStore":

@@ -27,11 +27,10 @@ class NextTokens:
         if token is None:
             return None
         try:
-            sealed = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
-            start = sealed[_SEAL_BYTES:].decode()
+            start = base64.urlsafe_b64decode(token.encode())[_SEAL_BYTES:].decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise _invalid() from error
-        if not hmac.compare_digest(self._seal(listing, start), sealed[:_SEAL_BYTES]):
+        if not hmac.compare_digest(str(self.give(listing, start)).encode(), token.encode()):
             raise _invalid()
         return start
 

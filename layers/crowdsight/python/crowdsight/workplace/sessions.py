@@ -1,7 +1,7 @@
 """Who is using the worker site: invitations, sessions and the tokens that its forms carry.
 
-All three are signed values (itsdangerous, HMAC-SHA256) that hold what they say; nothing about them is stored. One secret
-key signs them, each kind under a salt of its own, so that one can never pass for another.
+All three are signed values (itsdangerous, HMAC-SHA256) that hold what they say; nothing about them is stored. One
+secret key signs them, each kind under a salt of its own, so that one can never pass for another.
 """
 
 import hashlib
@@ -63,8 +63,8 @@ class Sessions:
     def invite_worker(self, name: str, worker_id: str | None = None) -> str:
         """An invitation token for a Worker called `name`, good for 30 days and any number of sign-ins.
 
-        Each call invites a new Worker unless it is given the id of one. The name has 1 to 80 printable characters, spaces around
-        it apart. Raises ValueError for another name, or for an id that is not A and 13 of A-Z 0-9.
+        Each call invites a new Worker unless it is given the id of one. The name has 1 to 80 printable characters,
+        spaces around it apart. Raises ValueError for another name, or for an id that is not A and 13 of A-Z 0-9.
         """
         name = name.strip()
         if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():

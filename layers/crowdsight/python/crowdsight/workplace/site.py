@@ -1,9 +1,9 @@
 """The worker site: the pages on which Workers find, do and are told of HITs.
 
-Each address of the site is one row of `WorkerSite._routes` and one method below it. Pages are whole documents made here;
-the question is a document of the requester's, shown in a frame that has an origin of its own and so can read nothing of the
-site, neither cookie nor page. Its answer comes back without a session, authorised by the id of the assignment, which only
-the Worker who accepted it was told and which cannot be guessed.
+Each address of the site is one row of `WorkerSite._routes` and one method below it. Pages are whole documents made
+here; the question is a document of the requester's, shown in a frame that has an origin of its own and so can read
+nothing of the site, neither cookie nor page. Its answer comes back without a session, authorised by the id of the
+assignment, which only the Worker who accepted it was told and which cannot be guessed.
 """
 
 import logging
@@ -103,7 +103,7 @@ class WorkerSite:
         except (SiteError, WorkerError, ServiceFault) as error:
             response = self._explain(request, error)
         except Exception:
-            # The edge of the program: what nobody foresaw is logged whole, and the Worker gets a page and a number to quote.
+            # The edge of the program: what nobody foresaw is logged whole, and the Worker gets a number to quote.
             _logger.exception("request %s failed: %s %s", request.id, request.method, request.path)
             response = self._show_error(
                 request, 500, "Something went wrong", f"It is our fault. Try again. ({request.id})"
@@ -114,7 +114,8 @@ class WorkerSite:
 
     def show_invitation(self, request: Request, token: str) -> Response:
         invitation = self._read_invitation(token)
-        return self._page(request, "join.html", {"invitation": invitation}, form_of=invitation)
+        values = {"invitation": invitation, "invitation_csrf_field": self._csrf_field(invitation)}
+        return self._page(request, "join.html", values)
 
     def sign_in(self, request: Request, token: str) -> Response:
         invitation = self._read_invitation(token)
@@ -201,7 +202,10 @@ class WorkerSite:
         return see_other(f"{request.prefix}/")
 
     def show_question(self, request: Request, hit_id: str) -> Response:
-        """The requester's page, for the frame. Forms that name MTurk's submit addresses are pointed at ours."""
+        """The requester's page, for the frame. Forms that name MTurk's submit addresses are pointed at ours.
+
+        The address names the assignment, so that a form whose field only a script would fill works without scripts.
+        """
         session = self._require_session(request)
         assignment_id = request.query.get("assignmentId", PREVIEW_ASSIGNMENT_ID)
         if assignment_id != PREVIEW_ASSIGNMENT_ID and self._own_assignment(assignment_id, session).hit_id != hit_id:
@@ -209,19 +213,24 @@ class WorkerSite:
         question = self._workplace.get_question(hit_id)
         if question.kind is not QuestionKind.HTML:
             raise NoSuchPage
-        html = _MTURK_SUBMIT_ADDRESS.sub(f"{request.prefix}{SUBMIT_PATH}", question.content)
+        submit_address = f"{request.prefix}{SUBMIT_PATH}"
+        if assignment_id != PREVIEW_ASSIGNMENT_ID:
+            submit_address += f"?assignmentId={assignment_id}"
+        html = _MTURK_SUBMIT_ADDRESS.sub(submit_address, question.content)
         return self._pages.question(html, request.prefix, tell_height=question.frame_height_px == 0)
 
     def submit(self, request: Request) -> Response:
         """Take an answer. There is no session: the frame's origin is not ours, so the browser sends no cookie."""
         try:
             fields = request.form()
-            assignment_ids = [value for name, value in fields if name == "assignmentId"]
-            if len(assignment_ids) != 1:
-                raise BadForm("An answer names its assignment once, in the field assignmentId.")
-            if assignment_ids[0] == PREVIEW_ASSIGNMENT_ID:
+            named = {value for name, value in fields if name == "assignmentId" and value}
+            named = named or set(request.query.get("assignmentId", "").split())
+            if len(named) != 1:
+                raise BadForm("An answer names one assignment, in the field assignmentId.")
+            (assignment_id,) = named
+            if assignment_id == PREVIEW_ASSIGNMENT_ID:
                 raise NotAccepted
-            return self._hand_in(request, assignment_ids[0], fields)
+            return self._hand_in(request, assignment_id, fields)
         except (SiteError, WorkerError) as error:
             status, heading = STATUSES_AND_HEADINGS[error.code]
             return self._framed(request, status, heading, error.message)
@@ -296,6 +305,9 @@ class WorkerSite:
         except ExpiredToken as error:
             raise InvitationExpired from error
 
+    def _csrf_field(self, bound_to: Session | Invitation) -> Markup:
+        return hidden_field("csrf", self._sessions.form_token(bound_to))
+
     def _check_form(self, request: Request, bound_to: Session | Invitation) -> None:
         """The form's `csrf` field is the one we made; and no other site sent it, where the browser says who did."""
         tokens = [value for name, value in request.form() if name == "csrf"]
@@ -314,7 +326,7 @@ class WorkerSite:
         return assignment
 
     def _list_in_hand(self, session: Session) -> list[AssignmentInHand]:
-        """The Worker's accepted assignments, newest first; one accepted more than 500 assignments ago may be missing."""
+        """The Worker's accepted assignments, newest first; one from before the last 500 may be missing."""
         worker = self._workplace.find_worker(session.worker_id)
         now_ms = self._clock()
         found: list[AssignmentInHand] = []
@@ -365,14 +377,11 @@ class WorkerSite:
         values: Mapping[str, Any],
         *,
         here: str = "",
-        form_of: Session | Invitation | None = None,
         status: int = 200,
         frame_sources: str = "'self'",
     ) -> Response:
         session = self._find_session(request)
-        form_of = form_of or session
-        csrf_field = hidden_field("csrf", self._sessions.form_token(form_of)) if form_of else Markup()
-        shared = {"session": session, "here": here, "csrf_field": csrf_field}
+        shared = {"session": session, "here": here, "csrf_field": self._csrf_field(session) if session else Markup()}
         return self._pages.page(template, request.prefix, {**shared, **values}, status, frame_sources)
 
     def _framed(

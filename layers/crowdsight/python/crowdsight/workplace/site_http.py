@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from email import policy
 from email.message import Message
 from email.parser import Parser
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -74,17 +73,17 @@ class Request:
         return f"{scheme}://{host}{self.prefix}" if _HOST.fullmatch(host) else self.prefix
 
     def cookie(self, name: str) -> str | None:
-        """A cookie's value, or None if there is none or the header cannot be read."""
-        try:
-            cookies = SimpleCookie(self.headers.get("cookie", ""))
-        except CookieError:
-            return None
-        return cookies[name].value if name in cookies else None
+        """A cookie's value as sent, or None if there is none. Other cookies may be anything: a domain can be shared."""
+        for pair in self.headers.get("cookie", "").split(";"):
+            found, _, value = pair.strip().partition("=")
+            if found == name:
+                return value
+        return None
 
     def form(self) -> Fields:
         """The submitted fields, urlencoded or multipart text.
 
-        At most 64 KiB and 100 fields. Raises FormTooLarge; BadForm for another type, a file, or bytes that are not UTF-8.
+        At most 64 KiB and 100 fields. Raises FormTooLarge; BadForm for another type, a file, or what is not UTF-8.
         """
         if len(self.body) > MAX_FORM_BYTES:
             raise FormTooLarge(f"A form may have at most {MAX_FORM_BYTES // 1024} KiB.")

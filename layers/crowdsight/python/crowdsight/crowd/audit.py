@@ -1,0 +1,87 @@
+"""Proof that a task ended as its answers say, and cost what they cost: the task against its generation and its answers.
+
+Run it when nothing is going on: a step in between can look like a discrepancy, and one that is real shows again in a
+second run. Money and HITs are the workplace's to prove, see `crowdsight.workplace.audit`.
+"""
+
+from dataclasses import dataclass
+
+from crowdsight.catalogue import CATALOGUE
+from crowdsight.crowd.judging import decide
+from crowdsight.crowd.prices import answer_cents
+from crowdsight.task_store import Generation, Phase, RecordedAnswer, TaskStore
+from crowdsight.tasks import ProblemCode, State, Task, TaskKey
+
+BY_ADJUDICATION = (ProblemCode.NO_AGREEMENT, ProblemCode.IMAGE_UNAVAILABLE)
+"""The problems that follow from the answers alone."""
+
+
+@dataclass(frozen=True)
+class AuditedTask:
+    """A task, its generation's record (None if there is none) and answers, and what does not add up (nothing)."""
+
+    task: Task
+    generation: Generation | None
+    answers: list[RecordedAnswer]
+    discrepancies: list[str]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.generation is not None and self.generation.phase is Phase.SETTLED
+
+
+class TaskAudit:
+    """`fee_percent`: the workplace's, as in the deployment's settings."""
+
+    def __init__(self, store: TaskStore, fee_percent: int) -> None:
+        self._store = store
+        self._fee_percent = fee_percent
+
+    def read(self, key: TaskKey) -> AuditedTask | None:
+        """The task that has this name now; None if there is none."""
+        task = self._store.find(key)
+        if task is None:
+            return None
+        generation = self._store.generation(task.generation)
+        if generation is None:
+            return AuditedTask(task, None, [], [f"task {key.name} has no record of its generation"])
+        answers = self._store.answers(generation.id)
+        return AuditedTask(task, generation, answers, discrepancies_of(task, generation, answers, self._fee_percent))
+
+    def committed_cents(self, account: str, month: str) -> int:
+        """What is taken of an account's crowd budget in a month (`yyyy-mm`)."""
+        return self._store.committed_cents(account, month)
+
+
+def discrepancies_of(task: Task, generation: Generation, answers: list[RecordedAnswer], fee_percent: int) -> list[str]:
+    """What is not as it must be with a task that has ended and whose HIT is settled."""
+    found = []
+    if generation.key != task.key or generation.input_json != task.input_json:
+        found.append(f"generation {generation.id} is of another task or input")
+    if task.state is State.PROCESSING:
+        found.append("has not ended")
+    if generation.phase is not Phase.SETTLED:
+        found.append(f"its generation is {generation.phase}, not settled")
+    workers = [answer.worker_id for answer in answers]
+    if len(set(workers)) < len(workers):
+        found.append("a Worker answered it twice")
+    spent_cents = len(answers) * answer_cents(CATALOGUE[generation.function], fee_percent)
+    if generation.spent_cents != spent_cents:
+        found.append(f"{generation.spent_cents} cents are booked for {len(answers)} answers of {spent_cents} cents")
+    found += _wrong_outcome(task, generation, answers)
+    return [f"task {task.key.name}: {what}" for what in found]
+
+
+def _wrong_outcome(task: Task, generation: Generation, answers: list[RecordedAnswer]) -> list[str]:
+    """The adjudicator over the same answers again. Only Expired and failures of a step do not follow from them."""
+    decision = decide(CATALOGUE[generation.function], generation, answers, generation.created_at_ms)
+    match task.state:
+        case State.COMPLETED if task.result != decision.result:
+            return [f"the result is {task.result}, and its answers say {decision.action} {decision.result}"]
+        case State.FAILED if task.problem and task.problem.code in BY_ADJUDICATION:
+            if decision.problem != task.problem.code:
+                return [f"it failed as {task.problem.code}, and its answers say {decision.action} {decision.problem}"]
+        case State.FAILED if decision.action == "complete":
+            return [f"it failed as {task.problem and task.problem.code}, and its answers say {decision.result}"]
+    return []

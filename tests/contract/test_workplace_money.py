@@ -1,0 +1,227 @@
+"""No money is lost, made or paid twice, whatever Workers, requesters and time do, in whatever order."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+from moto import mock_aws
+
+from crowdsight.dynamodb import Table, TransactionFailed
+from crowdsight.workplace import lifecycle
+from crowdsight.workplace.audit import audit
+from crowdsight.workplace.credentials import CredentialSecrets
+from crowdsight.workplace.events import Delivery, DeliveryFailed, Notification
+from crowdsight.workplace.faults import RequestError, WorkerError
+from crowdsight.workplace.hits import HitType
+from crowdsight.workplace.identifiers import new_id
+from crowdsight.workplace.operator import Operator
+from crowdsight.workplace.questions import read_question
+from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.store import Store
+from crowdsight.workplace.workplace import Workplace
+from tests.conftest import StoppedClock
+from tests.contract.conftest import create_table
+from tests.contract.workplace_rig import HTML_QUESTION, INDEXES, aws_client
+
+REQUESTERS = ("A1FIRST", "A1SECOND")
+WORKERS = ("AW1", "AW2", "AW3")
+FUNDS_CENTS = 100
+STEPS_BETWEEN_AUDITS = 6
+QUESTION = read_question(HTML_QUESTION)
+table_names = (f"workplace-{number}" for number in itertools.count())
+
+
+class Everything(RuleBasedStateMachine):
+    """Workers, requesters, the sweep and the clock take turns; a refusal is as good as a success, a fault is not."""
+
+    hits = Bundle("hits")
+    assignments = Bundle("assignments")
+
+    @initialize(fee_percent=st.sampled_from([0, 20, 33]))
+    def open(self, fee_percent: int) -> None:
+        self.mock = mock_aws()
+        self.mock.start()
+        self.clock = StoppedClock()
+        self.table: Table = create_table(aws_client("dynamodb"), next(table_names), INDEXES)
+        self.sent: list[Delivery] = []
+        self.is_queue_down = False
+        self.steps = 0
+        self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, self._send)
+        operator = Operator(self.table, self.clock, CredentialSecrets(None, "", self.clock), Sessions("k", self.clock))
+        for requester_id in REQUESTERS:
+            operator.fund_requester(requester_id, FUNDS_CENTS, "first")
+        for worker_id in WORKERS:
+            self.workplace.register_worker(worker_id, worker_id)
+
+    def _send(self, delivery: Delivery) -> None:
+        if self.is_queue_down:
+            raise DeliveryFailed("down")
+        self.sent.append(delivery)
+
+    @rule(
+        target=hits,
+        requester_id=st.sampled_from(REQUESTERS),
+        reward_cents=st.sampled_from([0, 1, 7, 30]),
+        max_assignments=st.sampled_from([1, 2, 3, 10]),
+        approval_delay_s=st.sampled_from([0, 600, 86_400]),
+        token=st.sampled_from([None, "a", "b"]),
+    )
+    def create(
+        self, requester_id: str, reward_cents: int, max_assignments: int, approval_delay_s: int, token: str | None
+    ) -> tuple[str, str]:
+        hit_type = HitType("", requester_id, "t", "d", "", reward_cents, 60, approval_delay_s, ())
+        try:
+            requesters = self.workplace.requesters
+            kept = requesters.create_hit_type(hit_type)
+            wanted = Notification("SQS", "https://q", frozenset(("AssignmentSubmitted", "AssignmentApproved")))
+            requesters.set_notification(requester_id, kept.hit_type_id, wanted, True)
+            offered = requesters.create_hit(
+                kept, QUESTION, lifetime_s=100, max_assignments=max_assignments, token=token
+            )
+        except RequestError:
+            return requester_id, "3NONE"
+        return requester_id, offered.hit.hit_id
+
+    @rule(target=assignments, hit=hits, worker_id=st.sampled_from(WORKERS))
+    def accept(self, hit: tuple[str, str], worker_id: str) -> tuple[str, str, str]:
+        try:
+            return hit[0], worker_id, self.workplace.accept(hit[1], worker_id).assignment_id
+        except WorkerError:
+            return hit[0], worker_id, "3NONE"
+
+    @rule(assignment=assignments)
+    def submit(self, assignment: tuple[str, str, str]) -> None:
+        self._try(self.workplace.submit, assignment[2], [("answer", "yes")])
+
+    @rule(assignment=assignments)
+    def give_back(self, assignment: tuple[str, str, str]) -> None:
+        self._try(self.workplace.return_assignment, assignment[2], assignment[1])
+
+    @rule(assignment=assignments, override=st.booleans())
+    def approve(self, assignment: tuple[str, str, str], override: bool) -> None:
+        self._try(self.workplace.requesters.approve, assignment[0], assignment[2], None, override)
+
+    @rule(assignment=assignments)
+    def reject(self, assignment: tuple[str, str, str]) -> None:
+        self._try(self.workplace.requesters.reject, assignment[0], assignment[2], "no")
+
+    @rule(hit=hits, additional=st.sampled_from([1, 2, 9]), token=st.sampled_from([None, "a"]))
+    def extend(self, hit: tuple[str, str], additional: int, token: str | None) -> None:
+        self._try(self.workplace.requesters.extend, *hit, additional, token)
+
+    @rule(hit=hits, seconds=st.sampled_from([-1, 0, 50, 5_000]))
+    def change_expiration(self, hit: tuple[str, str], seconds: int) -> None:
+        self._try(self.workplace.requesters.change_expiration, *hit, self.clock() + seconds * 1_000)
+
+    @rule(hit=hits, reviewing=st.booleans())
+    def set_reviewing(self, hit: tuple[str, str], reviewing: bool) -> None:
+        self._try(self.workplace.requesters.set_reviewing, *hit, reviewing)
+
+    @rule(hit=hits, other=hits)
+    def change_type(self, hit: tuple[str, str], other: tuple[str, str]) -> None:
+        if other[1] != "3NONE":
+            hit_type_id = self.workplace.get_hit(other[1]).hit_type_id
+            self._try(self.workplace.requesters.change_hit_type, *hit, hit_type_id)
+
+    @rule(hit=consumes(hits))
+    def delete(self, hit: tuple[str, str]) -> None:
+        self._try(self.workplace.requesters.dispose, *hit)
+
+    @rule(seconds=st.sampled_from([1, 59, 61, 101, 700, 90_000, 121 * 86_400]))
+    def wait(self, seconds: int) -> None:
+        self.clock.move(seconds)
+
+    @rule()
+    def sweep(self) -> None:
+        self.workplace.sweep()
+
+    @rule()
+    def switch_queue(self) -> None:
+        self.is_queue_down = not self.is_queue_down
+
+    @precondition(lambda self: hasattr(self, "table"))
+    @invariant()
+    def it_adds_up(self) -> None:
+        self.steps += 1
+        if self.steps % STEPS_BETWEEN_AUDITS:
+            return  # an audit takes as long as several steps
+        found = audit(self.table)
+        assert found.discrepancies == []
+        assert found.funded_cents == FUNDS_CENTS * len(REQUESTERS)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "table"):
+            return
+        # In the end everything is over, nothing is held, and nobody waits for judgement or for an event.
+        self.clock.move(2 * 365 * 86_400)
+        self.is_queue_down = False
+        for _ in range(2):
+            self.workplace.sweep()
+        found = audit(self.table)
+        assert (found.discrepancies, found.held_cents) == ([], 0)
+        assert list(self.table.query_all("event", index="due")) == []
+        for worker_id in WORKERS:
+            assert self.workplace.earnings(worker_id).waiting == 0
+        self.mock.stop()
+
+    @staticmethod
+    def _try(operation: Any, *arguments: Any) -> None:
+        try:
+            operation(*arguments)
+        except (RequestError, WorkerError):
+            pass  # a refusal changes nothing, which the invariant sees
+
+
+Everything.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestEverything = Everything.TestCase
+
+
+def test_the_audit_sees_what_does_not_add_up() -> None:
+    with mock_aws():
+        clock = StoppedClock()
+        table = create_table(aws_client("dynamodb"), "workplace", INDEXES)
+        workplace = Workplace(table, clock, new_id, 20, lambda _: None)
+        operator = Operator(table, clock, CredentialSecrets(None, "", clock), Sessions("k", clock))
+        operator.fund_requester("A1", 1_000, "first")
+        workplace.register_worker("AW1", "Ada")
+        requesters = workplace.requesters
+        kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
+        hit_id = requesters.create_hit(kept, QUESTION, lifetime_s=100).hit.hit_id
+        assignment_id = workplace.accept(hit_id, "AW1").assignment_id
+        workplace.submit(assignment_id, [])
+        requesters.approve("A1", assignment_id)
+        assert operator.audit().adds_up
+        for pk, sk, change in (
+            ("requester#A1", "account", "ADD available_cents :one"),
+            ("requester#A1", "account", "ADD held_cents :one"),
+            ("worker#AW1", "worker", "ADD earned_cents :one"),
+            ("worker#AW1", f"pay#{assignment_id}", "ADD cents :one"),
+            ("requester#A1", f"ledger#pay#{assignment_id}", "ADD reward_cents :one"),
+            (f"hit#{hit_id}", "hit", "ADD pending :one"),
+            (f"hit#{hit_id}", "hit", "ADD approved :one"),
+        ):
+            table.update(pk, sk, change, values={"one": 1})
+            assert not operator.audit().adds_up, change
+            table.update(pk, sk, change, values={"one": -1})
+        assert operator.audit().adds_up
+
+
+def test_a_ledger_entry_is_never_written_over() -> None:
+    """Even if the rules went wrong and approved twice, the second payment could not be booked."""
+    with mock_aws():
+        clock = StoppedClock()
+        table = create_table(aws_client("dynamodb"), "workplace", INDEXES)
+        workplace = Workplace(table, clock, new_id, 20, lambda _: None)
+        Operator(table, clock, CredentialSecrets(None, "", clock), Sessions("k", clock)).fund_requester("A1", 99, "x")
+        workplace.register_worker("AW1", "Ada")
+        kept = workplace.requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
+        hit_id = workplace.requesters.create_hit(kept, QUESTION, lifetime_s=100).hit.hit_id
+        submitted = workplace.submit(workplace.accept(hit_id, "AW1").assignment_id, [])
+        workplace.requesters.approve("A1", submitted.assignment_id)
+        store = Store(table, clock, new_id, lambda _: None)
+        with pytest.raises(TransactionFailed):
+            store.change_hit(hit_id, lambda hit: lifecycle.approve(hit, submitted, None, clock()))
+        assert audit(table).adds_up

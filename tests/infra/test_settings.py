@@ -1,0 +1,57 @@
+"""What an operator can set."""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+import pytest
+
+from infra.settings import Settings
+from tests.infra.template import ROOT
+
+CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
+
+
+def test_cdk_json_has_every_setting_with_its_default() -> None:
+    names = {field.name for field in fields(Settings)}
+    assert {key: value for key, value in CONTEXT.items() if key in names} == asdict(Settings())
+
+
+def test_cdk_json_has_nothing_else_but_flags_of_the_cdk() -> None:
+    names = {field.name for field in fields(Settings)}
+    assert [key for key in CONTEXT if key not in names and not key.startswith(("@aws-cdk", "aws:cdk:"))] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "expected"),
+    [
+        ("hit_lifetime_s", "3600", 3600),
+        ("hit_lifetime_s", 3600, 3600),
+        ("retain_data", "false", False),
+        ("retain_data", True, True),
+        ("log_level", "DEBUG", "DEBUG"),
+    ],
+)
+def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any, expected: Any) -> None:
+    assert getattr(Settings.from_context({key: given}.get), key) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("hit_lifetime_s", "soon"),
+        ("hit_lifetime_s", 59),
+        ("hit_lifetime_s", True),
+        ("crowd_budget_cents", -1),
+        ("workplace_fee_percent", 101),
+        ("throttle_rate", 0),
+        ("retain_data", "yes"),
+        ("log_level", "LOUD"),
+        ("architecture", "riscv"),
+        ("mturk_endpoint_url", "https://mturk.example.com"),
+        ("mturk_credentials_secret", "turk"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_its_name(key: str, given: Any) -> None:
+    with pytest.raises(ValueError, match=key):
+        Settings.from_context({key: given}.get)

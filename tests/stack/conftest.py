@@ -1,0 +1,54 @@
+"""One running stack for most tests, and others with settings of their own for those that need them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.crowd_hands import CONTAINS, UNANSWERED, Hands, contains_input
+from tests.stack.raw_http import Api
+from tests.stack.running_stack import RunningStack, assert_nothing_left, listening_ports
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack without Workers, with the settings that are deployed; its schedules run every 3 seconds."""
+    yield from start(tmp_path_factory, "stack", "--workers", "none", "--schedule-speed", "20")
+
+
+@pytest.fixture(scope="session")
+def api(running: RunningStack) -> Api:
+    return Api(running["api_url"], running["api_key"])
+
+
+@pytest.fixture(scope="session")
+def hands(running: RunningStack) -> Iterator[list[Hands]]:
+    """Three Workers who do what a test tells them."""
+    with Hands(running, "Ada") as ada, Hands(running, "Ben") as ben, Hands(running, "Cleo") as cleo:
+        yield [ada, ben, cleo]
+
+
+@pytest.fixture(scope="session")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack in which everything is soon used up: the crowd budget, the requests a second, a HIT's time.
+
+    A task is put at its start, UNANSWERED, whose HIT expires while other tests run.
+    """
+    for running in start(
+        tmp_path_factory, "limited", "--workers", "none", "--schedule-speed", "20",
+        "--setting", "crowd_budget_cents=130", "--setting", "hit_lifetime_s=60",
+        "--setting", "throttle_rate=10", "--setting", "throttle_burst=20",
+    ):  # fmt: skip
+        put = Api(running["api_url"], running["api_key"]).put(CONTAINS, UNANSWERED, contains_input(UNANSWERED))
+        assert put.status == 201
+        yield running
+
+
+def start(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) -> Iterator[RunningStack]:
+    """A running stack that is ended, and leaves nothing, when the tests are done with it."""
+    with RunningStack(tmp_path_factory.mktemp(name), *options) as running:
+        assert running.document
+        yield running
+        members = running.members()
+        ports = listening_ports(members)
+        assert running.end() == 0, running.output
+    assert_nothing_left(members, ports)

@@ -1,0 +1,79 @@
+"""Requests exactly as they are written, with nothing normalised on the way."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+ANSWER_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`headers`: names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+
+class Api:
+    """The stack's crowd API. `api_key` is sent unless a request says otherwise."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self._host = urlsplit(url).netloc
+        self._api_key = api_key
+
+    def request(
+        self,
+        verb: str,
+        target: str,
+        body: bytes | str | None = None,
+        *,
+        api_key: str | None = "",
+        media_type: str | None = "application/json",
+    ) -> Reply:
+        """`target`: sent as it is. `api_key`: "" for the right one, None for none."""
+        headers = {} if api_key is None else {"x-api-key": api_key or self._api_key}
+        content = body.encode() if isinstance(body, str) else body
+        if content is not None and media_type is not None:
+            headers["Content-Type"] = media_type
+        connection = http.client.HTTPConnection(self._host, timeout=ANSWER_DEADLINE_S)
+        try:
+            connection.request(verb, target, content, headers)
+            answer = connection.getresponse()
+            got = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, got, answer.read())
+        finally:
+            connection.close()
+
+    def put(self, function: str, task: str, task_input: Any) -> Reply:
+        return self.request("PUT", task_target(function, task), json.dumps({"input": task_input}))
+
+    def get(self, function: str, task: str) -> Reply:
+        return self.request("GET", task_target(function, task))
+
+    def delete(self, function: str, task: str) -> Reply:
+        return self.request("DELETE", task_target(function, task))
+
+
+def task_target(function: str, task: str) -> str:
+    """The path of a task; nothing in it is encoded."""
+    return f"/functions/{function}/tasks/{task}"
+
+
+def assert_is_error(reply: Reply, status: int, code: str) -> str:
+    """The reply is this error, in the one form that errors have; its message."""
+    assert reply.status == status, (reply.status, reply.body[:500])
+    assert reply.headers["content-type"] == "application/json"
+    assert set(reply.document) == {"error", "message"}
+    assert reply.document["error"] == code
+    message: str = reply.document["message"]
+    assert message
+    return message

@@ -1,0 +1,203 @@
+"""Every status that the API promises, over HTTP, each with its body."""
+
+import concurrent.futures
+import json
+
+import pytest
+
+from tests.stack.crowd_hands import (
+    CONTAINS,
+    SIMILARITY,
+    Hands,
+    answer_all,
+    contains_input,
+    hits_of,
+    similarity_input,
+)
+from tests.stack.raw_http import Api, Reply, assert_is_error, task_target
+from tests.stack.running_stack import RunningStack, wait_for
+
+KEYS = {"taskName", "input", "problemDetails", "state", "result"}
+TWIN = f"{CONTAINS}-test"
+OVER_LAMBDA_BYTES = 7_000_000
+OVER_GATEWAY_BYTES = 10 * 1024 * 1024 + 1
+
+
+def test_201_is_a_new_task_that_is_processing(api: Api) -> None:
+    reply = api.put(CONTAINS, "status-201", contains_input("status-201"))
+    assert reply.status == 201
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.document == {
+        "taskName": "status-201",
+        "input": contains_input("status-201"),
+        "problemDetails": None,
+        "state": "processing",
+        "result": None,
+    }
+
+
+def test_200_is_the_same_task_for_an_equal_input_whatever_its_keys_order(api: Api) -> None:
+    task_input = contains_input("status-200")
+    assert api.put(TWIN, "status-200", task_input).status == 201
+    reply = api.put(TWIN, "status-200", dict(reversed(task_input.items())))
+    assert reply.status == 200
+    assert reply.document == api.get(TWIN, "status-200").document
+    assert set(reply.document) == KEYS
+
+
+def test_204_frees_the_name_and_has_no_body(api: Api) -> None:
+    assert api.put(TWIN, "status-204", contains_input("status-204")).status == 201
+    reply = api.delete(TWIN, "status-204")
+    assert (reply.status, reply.body) == (204, b"")
+    assert_is_error(api.get(TWIN, "status-204"), 404, "NotFound")
+    assert api.put(TWIN, "status-204", contains_input("another")).status == 201
+
+
+def test_400_is_a_bad_name(api: Api) -> None:
+    message = assert_is_error(api.put(TWIN, "a%20b", contains_input("status-400")), 400, "InvalidRequest")
+    assert message == "a task name has 1 to 64 of A-Z a-z 0-9 . _ -"
+
+
+def test_400_is_bad_json(api: Api) -> None:
+    reply = api.request("PUT", task_target(TWIN, "status-400"), '{"input": ')
+    assert "JSON" in assert_is_error(reply, 400, "InvalidRequest")
+
+
+def test_400_is_a_bad_input_and_names_the_field(api: Api) -> None:
+    task_input = {"image": {"url": "https://example.com/a.jpg"}, "target": {"label": " "}}
+    message = assert_is_error(api.put(TWIN, "status-400", task_input), 400, "InvalidRequest")
+    assert "input.target.label" in message
+
+
+def test_400_is_a_name_that_is_taken_with_another_input_and_the_task_stays_as_it_is(api: Api) -> None:
+    assert api.put(TWIN, "status-taken", contains_input("status-taken")).status == 201
+    before = api.get(TWIN, "status-taken").document
+    assert_is_error(api.put(TWIN, "status-taken", contains_input("another")), 400, "InvalidRequest")
+    assert api.get(TWIN, "status-taken").document == before
+
+
+@pytest.mark.parametrize("verb", ["PUT", "GET", "DELETE"])
+def test_401_is_a_missing_key_and_403_a_wrong_one(api: Api, verb: str) -> None:
+    body = json.dumps({"input": contains_input("status-401")})
+    target = task_target(CONTAINS, "status-401")
+    missing = api.request(verb, target, body, api_key=None)
+    assert assert_is_error(missing, 401, "Unauthorized") == "Missing an API key"
+    wrong = api.request(verb, target, body, api_key="wrong")
+    assert assert_is_error(wrong, 403, "Forbidden") == "Invalid API key"
+    assert api.get(CONTAINS, "status-401").status == 404
+
+
+@pytest.mark.parametrize("verb", ["PUT", "GET", "DELETE"])
+def test_404_is_an_unknown_function(api: Api, verb: str) -> None:
+    for function in ("image-segments", f"{TWIN}-test", "Image-Contains", "-test", "image-contains%00"):
+        reply = api.request(verb, task_target(function, "a"), json.dumps({"input": contains_input("status-404")}))
+        assert_is_error(reply, 404, "NotFound")
+
+
+@pytest.mark.parametrize("verb", ["GET", "DELETE"])
+def test_404_is_an_unknown_task(api: Api, verb: str) -> None:
+    assert_is_error(api.request(verb, task_target(CONTAINS, "status-404")), 404, "NotFound")
+
+
+@pytest.mark.parametrize("verb", ["PUT", "GET", "DELETE"])
+def test_404_is_another_accounts_number_and_the_deployments_own_is_the_same_as_none(
+    api: Api, running: RunningStack, verb: str
+) -> None:
+    body = json.dumps({"input": contains_input("status-account")})
+    for account in ("999999999999", running["account_id"][:-1], "default", "%00"):
+        target = f"/{account}{task_target(TWIN, 'status-account')}"
+        assert_is_error(api.request(verb, target, body), 404, "NotFound")
+    assert api.get(TWIN, "status-account").status == 404
+    own = f"/{running['account_id']}{task_target(TWIN, 'status-account')}"
+    assert api.request("PUT", own, body).status == 201
+    assert api.get(TWIN, "status-account").document == api.request("GET", own).document
+    assert api.request("DELETE", own).status == 204
+
+
+@pytest.mark.parametrize("target", ["/", "/functions", "/functions/image-contains", "/tasks", "/a/b/c/d/e/f", "//"])
+def test_404_is_an_unknown_path(api: Api, target: str) -> None:
+    assert_is_error(api.request("GET", target), 404, "NotFound")
+
+
+@pytest.mark.parametrize("verb", ["POST", "PATCH", "OPTIONS", "TRACE"])
+def test_405_is_any_other_verb_and_says_which_are_allowed(api: Api, verb: str) -> None:
+    reply = api.request(verb, task_target(CONTAINS, "status-405"))
+    assert_is_error(reply, 405, "MethodNotAllowed")
+    assert reply.headers["allow"] == "DELETE, GET, PUT"
+
+
+def test_409_is_a_task_that_is_still_processing_and_nothing_is_deleted(api: Api) -> None:
+    assert api.put(CONTAINS, "status-409", contains_input("status-409")).status == 201
+    assert_is_error(api.delete(CONTAINS, "status-409"), 409, "StillProcessing")
+    assert api.get(CONTAINS, "status-409").document["state"] == "processing"
+
+
+@pytest.mark.parametrize("size_bytes", [OVER_LAMBDA_BYTES, OVER_GATEWAY_BYTES])
+def test_413_is_a_body_that_the_gateway_or_a_lambda_cannot_take(api: Api, size_bytes: int) -> None:
+    body = json.dumps({"input": contains_input("status-413", "x" * size_bytes)})
+    assert_is_error(api.request("PUT", task_target(CONTAINS, "status-413"), body), 413, "RequestTooLarge")
+    assert api.get(CONTAINS, "status-413").status == 404
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "json"])
+def test_415_is_a_body_that_is_not_json(api: Api, media_type: str) -> None:
+    body = json.dumps({"input": contains_input("status-415")})
+    reply = api.request("PUT", task_target(CONTAINS, "status-415"), body, media_type=media_type)
+    assert_is_error(reply, 415, "UnsupportedMediaType")
+    assert api.get(CONTAINS, "status-415").status == 404
+
+
+def test_402_is_a_budget_that_the_task_could_exceed_and_nothing_is_published(limited: RunningStack) -> None:
+    """A similarity task may cost 27 cents, so that at most four fit into 130."""
+    api = Api(limited["api_url"], limited["api_key"])
+    names = [f"status-402-{number}" for number in range(5)]
+    replies = [_unthrottled(api, name) for name in names]
+    refused = [name for name, reply in zip(names, replies, strict=True) if reply.status == 402]
+    assert {reply.status for reply in replies} <= {201, 402} and refused
+    assert "budget" in assert_is_error(replies[names.index(refused[-1])], 402, "BudgetExceeded")
+    for name in refused:
+        assert wait_for("a GET that is not throttled", lambda name=name: _not_429(api.get(SIMILARITY, name))).status == 404
+        assert not hits_of(limited, name)
+
+
+def test_429_says_when_to_try_again_and_then_the_request_is_taken(limited: RunningStack) -> None:
+    api = Api(limited["api_url"], limited["api_key"])
+
+    def throttled() -> Reply | None:
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            replies = list(pool.map(lambda _: api.get(TWIN, "status-429"), range(64)))
+        return next((reply for reply in replies if reply.status == 429), None)
+
+    reply = wait_for("a request too many", throttled)
+    assert_is_error(reply, 429, "TooManyRequests")
+    assert reply.headers["retry-after"] == "1"
+    assert wait_for("the next second", lambda: _not_429(api.get(TWIN, "status-429"))).status == 404
+
+
+def test_every_answer_of_a_finished_task_has_the_same_document(
+    api: Api, running: RunningStack, hands: list[Hands]
+) -> None:
+    """`result` exactly when completed, `problemDetails` exactly when failed."""
+    for answer, state, filled in (("yes", "completed", "result"), ("unavailable", "failed", "problemDetails")):
+        name = f"status-{state}"
+        assert api.put(CONTAINS, name, contains_input(name)).status == 201
+        answer_all(running, hands[:2], name, answer)
+        wait_for(f"{name} to end", lambda name=name: api.get(CONTAINS, name).document["state"] != "processing")
+        got, put = api.get(CONTAINS, name), api.put(CONTAINS, name, contains_input(name))
+        assert (got.status, put.status) == (200, 200)
+        assert got.document == put.document
+        assert got.document["state"] == state
+        assert {key for key, value in got.document.items() if value is not None} == KEYS - (
+            {"result", "problemDetails"} - {filled}
+        )
+        assert api.delete(CONTAINS, name).status == 204
+
+
+def _unthrottled(api: Api, name: str) -> Reply:
+    put = wait_for("a PUT that is not throttled", lambda: _not_429(api.put(SIMILARITY, name, similarity_input(name))))
+    assert isinstance(put, Reply)
+    return put
+
+
+def _not_429(reply: Reply) -> Reply | None:
+    return None if reply.status == 429 else reply

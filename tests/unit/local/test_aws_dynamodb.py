@@ -1,0 +1,244 @@
+"""DynamoDB keeps its promises to many writers at once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
+
+THREADS = 8
+ROUNDS = 25
+
+
+@pytest.fixture
+def dynamodb(aws: Callable[[str], Any]) -> Iterator[Any]:
+    client = aws("dynamodb")
+    client.create_table(
+        TableName="money",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+            {"AttributeName": "due_pk", "AttributeType": "S"},
+            {"AttributeName": "due_sk", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "due_pk", "KeyType": "HASH"},
+                    {"AttributeName": "due_sk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    yield client
+    client.delete_table(TableName="money")
+
+
+def key(name: str) -> dict[str, Any]:
+    return {"pk": {"S": name}, "sk": {"S": "account"}}
+
+
+def put(dynamodb: Any, name: str, cents: int) -> None:
+    dynamodb.put_item(TableName="money", Item=key(name) | {"cents": {"N": str(cents)}})
+
+
+def cents(dynamodb: Any, name: str) -> int:
+    item = dynamodb.get_item(TableName="money", Key=key(name)).get("Item", {"cents": {"N": "0"}})
+    return int(item["cents"]["N"])
+
+
+def add(name: str, amount: int, condition: str = "attribute_exists(pk)") -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": "money",
+            "Key": key(name),
+            "UpdateExpression": "ADD cents :amount",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":amount": {"N": str(amount)}}
+            | ({":enough": {"N": "1"}} if ":enough" in condition else {}),
+        }
+    }
+
+
+def race(work: Callable[[int], None]) -> None:
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_transactions_and_single_writes_race_without_losing_a_cent(dynamodb: Any) -> None:
+    """Threads move cents out of one account until it is empty, others add to the receivers meanwhile."""
+    put(dynamodb, "purse", 60)
+    for number in range(THREADS):
+        put(dynamodb, f"hand-{number}", 0)
+
+    def move_or_add(number: int) -> None:
+        for _ in range(ROUNDS):
+            if number % 2:
+                dynamodb.update_item(
+                    TableName="money",
+                    Key=key(f"hand-{number - 1}"),
+                    UpdateExpression="ADD cents :one",
+                    ExpressionAttributeValues={":one": {"N": "1"}},
+                )
+                continue
+            try:
+                dynamodb.transact_write_items(
+                    TransactItems=[add("purse", -1, "cents >= :enough"), add(f"hand-{number}", 1)]
+                )
+            except dynamodb.exceptions.TransactionCanceledException as error:
+                reasons = [reason["Code"] for reason in error.response["CancellationReasons"]]
+                assert reasons == ["ConditionalCheckFailed", "None"]
+
+    race(move_or_add)
+    assert cents(dynamodb, "purse") == 0
+    added = ROUNDS * THREADS // 2
+    assert sum(cents(dynamodb, f"hand-{number}") for number in range(THREADS)) == 60 + added
+
+
+def test_one_of_many_racing_to_create_an_item_wins(dynamodb: Any) -> None:
+    winners = []
+
+    def create(number: int) -> None:
+        item = key("throne") | {"owner": {"N": str(number)}}
+        try:
+            dynamodb.put_item(TableName="money", Item=item, ConditionExpression="attribute_not_exists(pk)")
+            winners.append(number)
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            pass
+
+    race(create)
+    assert len(winners) == 1
+    stored = dynamodb.get_item(TableName="money", Key=key("throne"))["Item"]
+    assert stored["owner"] == {"N": str(winners[0])}
+
+
+def test_a_transaction_that_fails_changes_nothing_and_says_which_conditions_failed(dynamodb: Any) -> None:
+    put(dynamodb, "a", 1)
+    steps = [
+        add("a", 5),
+        {"Put": {"TableName": "money", "Item": key("a-2"), "ConditionExpression": "attribute_exists(pk)"}},
+        {"Delete": {"TableName": "money", "Key": key("a-3")}},
+        {"ConditionCheck": {"TableName": "money", "Key": key("a-4"), "ConditionExpression": "attribute_exists(pk)"}},
+    ]
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as caught:
+        dynamodb.transact_write_items(TransactItems=steps)
+    reasons = [reason["Code"] for reason in caught.value.response["CancellationReasons"]]
+    assert reasons == ["None", "ConditionalCheckFailed", "None", "ConditionalCheckFailed"]
+    assert cents(dynamodb, "a") == 1
+    assert "Item" not in dynamodb.get_item(TableName="money", Key=key("a-2"))
+
+
+def test_a_transaction_with_an_impossible_write_puts_everything_back(dynamodb: Any) -> None:
+    put(dynamodb, "b", 1)
+    dynamodb.put_item(TableName="money", Item=key("words") | {"cents": {"S": "many"}})
+    with pytest.raises(ClientError):
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": "money", "Item": key("new")}},
+                add("b", 5),
+                {"Delete": {"TableName": "money", "Key": key("gone")}},
+                add("words", 1),
+            ]
+        )
+    assert cents(dynamodb, "b") == 1
+    assert "Item" not in dynamodb.get_item(TableName="money", Key=key("new"))
+
+
+def test_a_transaction_cannot_name_an_item_twice(dynamodb: Any) -> None:
+    put(dynamodb, "c", 1)
+    with pytest.raises(ClientError, match="multiple operations on one item"):
+        dynamodb.transact_write_items(TransactItems=[add("c", 1), add("c", 1)])
+    assert cents(dynamodb, "c") == 1
+
+
+def test_a_transaction_takes_a_hundred_steps(dynamodb: Any) -> None:
+    items = [key(f"many-{number:03}") for number in range(100)]
+    dynamodb.transact_write_items(TransactItems=[{"Put": {"TableName": "money", "Item": item}} for item in items])
+    answer = dynamodb.transact_get_items(TransactItems=[{"Get": {"TableName": "money", "Key": item}} for item in items])
+    assert [response["Item"] for response in answer["Responses"]] == items
+
+
+def test_readers_see_whole_items_in_order_while_others_write(dynamodb: Any) -> None:
+    """Half of the threads write and delete, the other half query the table and its index."""
+
+    def write_or_query(number: int) -> None:
+        for turn in range(ROUNDS // 2):
+            if number % 2:
+                item = {
+                    "pk": {"S": "list"},
+                    "sk": {"S": f"{turn:03}-{number}"},
+                    "due_pk": {"S": "due"},
+                    "due_sk": {"N": str(turn)},
+                    "text": {"S": "é🙂"},
+                    "bytes": {"B": b"\x00\xff"},
+                    "tags": {"SS": ["x", "y"]},
+                }
+                dynamodb.put_item(TableName="money", Item=item)
+                dynamodb.delete_item(TableName="money", Key={"pk": {"S": "nothing"}, "sk": {"S": str(turn)}})
+                continue
+            found = dynamodb.query(
+                TableName="money",
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": "list"}},
+                ConsistentRead=True,
+            )["Items"]
+            assert [item["sk"]["S"] for item in found] == sorted(item["sk"]["S"] for item in found)
+            assert all(item["bytes"] == {"B": b"\x00\xff"} and item["text"] == {"S": "é🙂"} for item in found)
+            due = dynamodb.query(
+                TableName="money",
+                IndexName="due",
+                KeyConditionExpression="due_pk = :pk AND due_sk BETWEEN :low AND :high",
+                ExpressionAttributeValues={":pk": {"S": "due"}, ":low": {"N": "3"}, ":high": {"N": "9"}},
+            )["Items"]
+            times = [int(item["due_sk"]["N"]) for item in due]
+            assert times == sorted(times) and all(3 <= time <= 9 for time in times)
+
+    race(write_or_query)
+
+
+def test_pages_of_a_query_join_without_a_gap(dynamodb: Any) -> None:
+    for number in range(25):
+        item = {
+            "pk": {"S": "pages"},
+            "sk": {"S": f"{number:02}"},
+            "due_pk": {"S": "p"},
+            "due_sk": {"N": str(number // 5)},
+        }
+        dynamodb.put_item(TableName="money", Item=item)
+    for index in ({}, {"IndexName": "due"}):
+        condition = Key("due_pk").eq("p") if index else Key("pk").eq("pages")
+        name = condition.get_expression()["values"][0].name
+        seen: list[str] = []
+        request: dict[str, Any] = {
+            "TableName": "money",
+            "KeyConditionExpression": f"{name} = :v",
+            "ExpressionAttributeValues": {":v": {"S": condition.get_expression()["values"][1]}},
+            "Limit": 7,
+            **index,
+        }
+        while True:
+            page = dynamodb.query(**request)
+            seen += [item["sk"]["S"] for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                break
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        assert seen == [f"{number:02}" for number in range(25)]

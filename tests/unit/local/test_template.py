@@ -1,0 +1,127 @@
+"""A template is split between moto and ourselves, and no reference is lost."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.deployment import Function, secret_string, with_local_urls
+from local.template import Template
+
+BODY: dict[str, Any] = {
+    "Resources": {
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"KeySchema": []}},
+        "Key": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "the/key"}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {}},
+        "Layer": {"Type": "AWS::Lambda::LayerVersion", "Metadata": {"aws:asset:path": "asset.layer"}},
+        "Put": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Handler": "handler.handler",
+                "Runtime": "python3.11",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Layers": [{"Ref": "Layer"}],
+                "Environment": {
+                    "Variables": {
+                        "TABLE": {"Ref": "Table"},
+                        "KEY": {"Ref": "Key"},
+                        "URL": {"Fn::Join": ["", ["https://", {"Ref": "Api"}, ".x/", {"Ref": "Stage"}, "/"]]},
+                    }
+                },
+            },
+            "Metadata": {"aws:cdk:path": "stack/Put/Resource", "aws:asset:path": "asset.put"},
+        },
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "api"}},
+        "Things": {
+            "Type": "AWS::ApiGateway::Resource",
+            "Properties": {
+                "RestApiId": {"Ref": "Api"},
+                "ParentId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+                "PathPart": "things",
+            },
+        },
+        "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": {"StageName": "prod", "RestApiId": {"Ref": "Api"}}},
+        "Flow": {
+            "Type": "AWS::StepFunctions::StateMachine",
+            "Properties": {"StateMachineName": "flow", "DefinitionString": {"Fn::GetAtt": ["Put", "Arn"]}},
+        },
+    },
+    "Outputs": {"FlowArn": {"Value": {"Ref": "Flow"}}, "Text": {"Value": {"Fn::Sub": "${Stage}-${Table}-${Role.Arn}"}}},
+}
+
+
+@pytest.fixture
+def template() -> Template:
+    template = Template("stack", json.loads(json.dumps(BODY)))
+    template.made("Key", "arn:the-key")
+    return template
+
+
+def test_moto_gets_what_holds_state_and_no_reference_to_anything_else(template: Template) -> None:
+    body = template.for_moto()
+    assert set(body["Resources"]) == {"Table", "Put", "LocalFunctionRole"}
+    references = json.dumps(body)
+    for taken_out in ("Key", "Role", "Layer", "Api", "Stage", "Flow"):
+        assert f'{{"Ref": "{taken_out}"}}' not in references
+        assert f'"Fn::GetAtt": ["{taken_out}"' not in references
+
+
+def test_outputs_name_what_was_taken_out(template: Template) -> None:
+    outputs = template.for_moto()["Outputs"]
+    assert outputs["FlowArn"]["Value"] == "arn:aws:states:us-east-1:123456789012:stateMachine:flow"
+    assert outputs["Text"]["Value"] == {"Fn::Sub": "prod-${Table}-arn:aws:iam::123456789012:role/stack-Role"}
+
+
+def test_resources_come_back_with_every_expression_resolved(template: Template) -> None:
+    questions = {name: output["Value"] for name, output in template.for_moto()["Outputs"].items()}
+    answers = {name: json.dumps(value) for name, value in questions.items()}
+    resources = {resource.logical_id: resource for resource in template.resources(answers, {"Put": "stack-Put-1"})}
+
+    api = resources["Api"]
+    assert resources["Things"].properties == {
+        "RestApiId": api.physical_id,
+        "ParentId": f"{api.physical_id}-root",
+        "PathPart": "things",
+    }
+    put = resources["Put"]
+    assert (put.physical_id, put.construct) == ("stack-Put-1", "Put")
+    assert put.properties["Layers"] == [resources["Layer"].physical_id]
+    assert put.properties["Environment"]["Variables"] == {
+        "TABLE": '{"Ref": "Table"}',
+        "KEY": "arn:the-key",
+        "URL": json.dumps({"Fn::Join": ["", ["https://", api.physical_id, ".x/", "prod", "/"]]}),
+    }
+
+
+def test_secrets_are_made_first_under_their_own_names(template: Template) -> None:
+    assert [(id, name) for id, name, _ in template.secrets()] == [("Key", "the/key")]
+
+
+def test_a_generated_secret_is_never_the_same_and_obeys_its_rules() -> None:
+    rules = {
+        "GenerateSecretString": {
+            "SecretStringTemplate": '{"account": "default"}',
+            "GenerateStringKey": "api_key",
+            "PasswordLength": 40,
+            "ExcludePunctuation": True,
+        }
+    }
+    made = [json.loads(secret_string(rules)) for _ in range(20)]
+    assert {secret["account"] for secret in made} == {"default"}
+    assert len({secret["api_key"] for secret in made}) == 20
+    assert all(len(secret["api_key"]) == 40 and secret["api_key"].isalnum() for secret in made)
+
+
+def test_an_api_address_in_the_environment_becomes_the_local_one(make_function: Any) -> None:
+    function: Function = make_function(
+        "",
+        environment={
+            "MTURK": "https://0123456789.execute-api.us-east-1.amazonaws.com/prod/",
+            "OTHER": "https://9999999999.execute-api.us-east-1.amazonaws.com/prod/",
+        },
+    )
+    local = with_local_urls(function, {"0123456789": "http://127.0.0.1:8081"})
+    assert local.environment == {
+        "MTURK": "http://127.0.0.1:8081/",
+        "OTHER": "https://9999999999.execute-api.us-east-1.amazonaws.com/prod/",
+    }
