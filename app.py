@@ -32,11 +32,14 @@ from infra.workplace import WorkplaceStack  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent
 
+METADATA = {"aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
+"""What `sam local` and the local stack find each Lambda's code by; the CDK CLI sets the same."""
+
 
 def main() -> None:
     app = App(
         outdir=os.environ.get("CDK_OUTDIR", str(ROOT / "cdk.out")),
-        context=json.loads((ROOT / "cdk.json").read_text())["context"],  # the CDK CLI's goes first
+        context=json.loads((ROOT / "cdk.json").read_text())["context"] | METADATA,  # the CDK CLI's goes first
         analytics_reporting=False,
     )
     settings = Settings.from_context(app.node.try_get_context)

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from client.stack import AwsClients, Stack, StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
 
@@ -31,9 +33,9 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         return code
     except WrongUsage as error:
         return _complain(error, USAGE)
-    except (ApiError, StackNotFound) as error:
+    except (ApiError, StackNotFound, ClientError) as error:
         return _complain(error, REFUSED)
-    except (ApiUnreachable, StillWaiting) as error:
+    except (ApiUnreachable, StillWaiting, BotoCoreError) as error:
         return _complain(error, NO_ANSWER)
     except KeyboardInterrupt:
         return _complain("stopped", NO_ANSWER)

@@ -65,7 +65,7 @@ class Operation(lambda_.Function):
             id,
             runtime=RUNTIME,
             architecture=lambda_.Architecture.custom(settings.lambda_architecture),
-            code=lambda_.Code.from_asset(str(FUNCTIONS / name), exclude=["__pycache__"]),
+            code=lambda_.Code.from_asset(str(FUNCTIONS / name), exclude=list(packaging.CACHES)),
             handler="handler.handler",
             layers=layers.versions,
             environment={**environment, "POWERTOOLS_SERVICE_NAME": name, "POWERTOOLS_LOG_LEVEL": settings.log_level},

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +35,9 @@ AWS_SERVICES = frozenset({"dynamodb", "mturk", "secretsmanager", "sns", "sqs", "
 """The services whose clients the product makes. botocore looks through the models of all that it has, over 400, at
 each process's first client: without the others that takes half the time, and the layer half the space."""
 
+CACHES = ("__pycache__", ".*")
+"""Patterns of what Python and its tools leave among sources."""
+
 
 class PackagingError(Exception):
     """A layer cannot be built here; the message says why and what can be done."""
@@ -50,11 +54,11 @@ class Layer:
 def own_code_layer() -> Layer:
     """The package `crowdsight`."""
     source = LAYERS / "crowdsight" / "python"
-    files = sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(path for path in source.rglob("*") if path.is_file() and not _is_cached(path.relative_to(source)))
     contents = [part for path in files for part in (str(path.relative_to(source)).encode(), path.read_bytes())]
 
     def fill(python: Path) -> None:
-        shutil.copytree(source, python, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, python, ignore=shutil.ignore_patterns(*CACHES))
 
     return _built("crowdsight", contents, fill)
 
@@ -107,6 +111,10 @@ def _built(name: str, contents: list[bytes], fill: Callable[[Path], None]) -> La
         if older != path:
             shutil.rmtree(older, ignore_errors=True)
     return Layer(path, key)
+
+
+def _is_cached(path: Path) -> bool:
+    return any(fnmatch(part, pattern) for part in path.parts for pattern in CACHES)
 
 
 def _key(parts: list[bytes]) -> str:

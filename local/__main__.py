@@ -128,7 +128,10 @@ def _positive(text: str) -> float:
 
 
 if __name__ == "__main__":
-    status = main()
+    try:
+        status = main()
+    except KeyboardInterrupt:  # before anything was started
+        status = 130
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads may still wait for what no longer comes; nothing is left for them to do.

@@ -8,6 +8,7 @@ What moto 5.2 does differently here
 - Lambda functions are invoked by HTTP at `--lambda-url`, which speaks Lambda's own Invoke API, instead of in Docker.
 - Step Functions does the same directly, instead of making a new boto3 client for every task.
 - DynamoDB: see `local.aws_dynamodb`.
+- What moto does anew at each call or execution and need not is done once: workflows are parsed, services listed.
 - Connections are kept alive (moto's server closes each after one call), which more than doubles the calls a second.
 """
 
@@ -25,17 +26,19 @@ from urllib.parse import quote, unquote_to_bytes
 
 import urllib3
 from botocore.exceptions import ClientError
+from moto import backends
 from moto.awslambda.models import LambdaFunction
-from moto.backends import SERVICE_NAMES, get_backend
 from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 from local import aws_dynamodb
 from local.http_server import Request, Response, Server
 
-SERVICES: tuple[SERVICE_NAMES, ...] = (
+SERVICES: tuple[backends.SERVICE_NAMES, ...] = (
     "cloudformation",
     "dynamodb",
     "secretsmanager",
@@ -165,6 +168,30 @@ class Services:
         return response
 
 
+def parse_workflows_once() -> None:
+    """Keep each workflow's syntax tree.
+
+    moto parses the definition again for every execution, which takes a tenth of a second. The tree is only read; what
+    is made of it, the components that are executed, is new for each execution as before.
+    """
+    parse = AmazonStateLanguageParser.parse
+    trees: dict[str, Any] = {}
+
+    def parse_once(definition: str) -> tuple[Any, Any]:
+        if definition not in trees:
+            program, trees[definition] = parse(definition)
+            return program, trees[definition]
+        return Preprocessor().visit(trees[definition]), trees[definition]
+
+    AmazonStateLanguageParser.parse = staticmethod(parse_once)  # type: ignore[method-assign]
+
+
+def list_services_once() -> None:
+    """Keep the list of services, for which moto reads a folder at every call."""
+    services = frozenset(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: services
+
+
 class JsonFirst:
     """The module `yaml` to moto's CloudFormation, for which every template is YAML, read in pure Python several times.
 
@@ -190,7 +217,7 @@ def warm_up() -> None:
         module = importlib.import_module(f"moto.cloudformation.{name}")
         module.yaml = JsonFirst(module.yaml)  # type: ignore[attr-defined]
     for service in SERVICES:
-        get_backend(service)
+        backends.get_backend(service)
     importlib.import_module("moto.stepfunctions.parser.models")
 
 
@@ -203,6 +230,8 @@ def main() -> None:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     aws_dynamodb.install()
     send_invocations_to(LambdaApi(options.lambda_url))
+    parse_workflows_once()
+    list_services_once()
     services = Services()
     os.environ["MOTO_PORT"] = str(services.server.port)  # where moto's own clients find the other services
     print(services.server.port, flush=True)

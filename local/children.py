@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -37,9 +38,12 @@ class Stopping(Exception):
 class Child:
     """A running child and all that it started."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], forget: Callable[["Child"], None]) -> None:
         self.process = process
         self.id = process.pid
+        self._forget = forget
+        self._ended = threading.Event()
+        threading.Thread(target=self._reap, name=f"reap-{self.id}", daemon=True).start()
 
     def signal(self, number: int) -> None:
         """Send a signal to the child's whole group; nothing happens when it is gone."""
@@ -50,9 +54,15 @@ class Child:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
 
-    def wait(self, timeout_s: float | None = None) -> int:
-        """The exit status. Raises subprocess.TimeoutExpired."""
-        return self.process.wait(timeout_s)
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """The exit status, or None when it still runs after the timeout."""
+        self._ended.wait(timeout_s)
+        return self.process.returncode
+
+    def _reap(self) -> None:
+        self.process.wait()
+        self._forget(self)
+        self._ended.set()
 
 
 class Children:
@@ -89,13 +99,11 @@ class Children:
                 stderr=stderr,
                 start_new_session=True,
             )
-            child = self._running[process.pid] = Child(process)
+            child = self._running[process.pid] = Child(process, self._forget)
             self._tell_warden(f"+{process.pid}")
-        threading.Thread(target=self._reap, args=(child,), name=f"reap-{child.id}", daemon=True).start()
         return child
 
-    def _reap(self, child: Child) -> None:
-        child.wait()
+    def _forget(self, child: Child) -> None:
         with self._lock:
             self._running.pop(child.id, None)
             self._tell_warden(f"-{child.id}")
@@ -113,18 +121,14 @@ class Children:
             running = list(self._running.values())
         for child in running:
             child.signal(signal.SIGTERM)
-        waiting = threading.Event()
-        deadline_steps = int(grace_s / 0.02)
-        for _ in range(deadline_steps):
-            if all(child.process.poll() is not None for child in running):
-                break
-            waiting.wait(0.02)
+        deadline = time.monotonic() + grace_s
+        for child in running:
+            child.wait(max(0.0, deadline - time.monotonic()))
         for child in running:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.id, signal.SIGKILL)
         for child in running:
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(1.0)
+            child.wait(1.0)
         if self._warden.stdin is not None:
             with suppress(OSError):
                 self._warden.stdin.close()

@@ -15,7 +15,6 @@ import json
 import os
 import py_compile
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -147,14 +146,12 @@ class FunctionProcess:
         return "busy" if self.current else "idle"
 
     def _watch(self) -> None:
-        try:
-            self._child.wait(INIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            if not self.is_ready:
-                log.error("%s: not initialized after %s s", self._pool.function.operation, INIT_TIMEOUT_S)
-                self.kill()
-            self._child.wait()
-        self._pool.bury(self, self._child.process.returncode)
+        if self._child.wait(INIT_TIMEOUT_S) is None and not self.is_ready:
+            log.error("%s: not initialized after %s s", self._pool.function.operation, INIT_TIMEOUT_S)
+            self.kill()
+        status = self._child.wait()
+        assert status is not None
+        self._pool.bury(self, status)
         self._server.close()
 
     def _answer(self, request: Request) -> Response:

@@ -45,6 +45,7 @@ INVITED_WORKER = "Visitor"
 API_DEADLINE_S = 60
 WORKER_GRACE_S = 1.0
 INTERRUPTED = 130
+SIGNALLED = b"s"
 
 WORKER_MODES = ("none", "simulated", "perfect", "hostile")
 
@@ -279,12 +280,12 @@ def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int]
     status; after a signal the status is 130. Without `work` it is 0 after a signal, and 1 when the stack could not
     start or did not hold.
     """
-    wake = threading.Event()
     stopped_by_signal = threading.Event()
+    # A pipe, because a handler that sets an Event while another signal does the same would wait for itself.
+    endings, ending = os.pipe()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        stopped_by_signal.set()
-        wake.set()
+        os.write(ending, SIGNALLED)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
@@ -318,10 +319,11 @@ def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int]
             log.exception("the stack failed")
             fail(traceback.format_exc())
         finally:
-            wake.set()
+            os.write(ending, b"done")
 
     threading.Thread(target=live, name="live", daemon=True).start()
-    wake.wait()
+    if os.read(endings, 1) == SIGNALLED:
+        stopped_by_signal.set()
     stack.stop()
     if stopped_by_signal.is_set():
         return 0 if work is None else INTERRUPTED

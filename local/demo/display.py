@@ -108,14 +108,15 @@ def show_results(console: Console, standings: list[Standing]) -> None:
     table.add_section()
     answers = sum(len(standing.answers) for standing in standings)
     table.add_row("all", "", "", "", str(answers), str(sum(standing.paid_cents for standing in standings)))
-    write_plain(console, "\nWhat the crowd found")
+    write_plain(console, "\nWhat the crowd found\n")
     console.print(table)
 
 
 def _new_table(*headings: str) -> Table:
     """A table that fits into 80 columns."""
-    table = Table(*headings, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, caption_justify="left")
-    return table
+    return Table(
+        *headings, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, caption_justify="left"
+    )
 
 
 def _asked(standing: Standing) -> str:

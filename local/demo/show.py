@@ -32,17 +32,18 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 NEXT = """
 What to do next
-  make up                        the same, until Ctrl-C: prints the addresses, the key and a curl line that works
-  python -m local demo --keep    this demonstration, and the stack stays up afterwards
-  python -m client --help        tasks, Workers, requesters and the audit from the command line
-  README.md                      how it works, and how to deploy it"""
+  make up                      the same until Ctrl-C, with a curl line that works
+  python -m local demo --keep  this again, and the stack stays up afterwards
+  python -m client --help      tasks, Workers, requesters, the audit
+  README.md                    how it works, and how to deploy it"""
 
 KEPT = """
 The stack stays up until Ctrl-C
-  Answer HITs yourself    {worker_invitation_url}
-  Crowd task API          {api_url}    x-api-key: {api_key}
-  MTurk endpoint          {mturk_endpoint_url}
-  Command line            python -m client audit --stack {stack_path}"""
+  Answer HITs yourself  {worker_invitation_url}
+  Crowd task API        {api_url}
+  x-api-key             {api_key}
+  MTurk endpoint        {mturk_endpoint_url}
+  Command line          python -m client audit --stack {stack_path}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,9 +175,9 @@ class Demo:
         audit = self._audit(stack)
         self.say(
             f"The audit read {audit.hits} HITs, {audit.assignments} assignments and {audit.entries} ledger entries:\n"
-            f"  {dollars(audit.funded_cents)} funded = {dollars(audit.available_cents)} available"
-            f" + {dollars(audit.held_cents)} held + {dollars(audit.rewards_paid_cents)} paid to Workers"
-            f" + {dollars(audit.fees_cents)} fees"
+            f"  {dollars(audit.funded_cents)} funded = {dollars(audit.rewards_paid_cents)} paid to Workers"
+            f" + {dollars(audit.fees_cents)} fees\n"
+            f"    + {dollars(audit.held_cents)} held + {dollars(audit.available_cents)} left"
         )
         for discrepancy in audit.discrepancies:
             self.say(f"  does not add up: {discrepancy}")

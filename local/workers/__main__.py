@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     behaviours = scaled(behaviours, options.count) if options.count else behaviours
     try:
         members = _members(options, behaviours)
-    except (StackNotFound, ConnectionError) as error:
+    except StackNotFound as error:
         print(error, file=sys.stderr)
         return 1
     crowd = Crowd(members, truth, options.seed, options.speed)

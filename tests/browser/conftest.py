@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 
 from client.stack import Stack
 from client.tasks import TaskClient
-from tests.running_stack import ROOT, running_stack
+from local.synthesis import ROOT
+from tests.stack.running_stack import RunningStack
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -33,9 +34,10 @@ PATIENCE_MS = 60_000
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    state_dir = tmp_path_factory.mktemp("stack")
-    with running_stack(state_dir, "--workers", "none"):
-        yield Stack.read(state_dir / "stack.json")
+    """Its schedules as good as never fire, so that nothing but a notification can end a task in time."""
+    with RunningStack(tmp_path_factory.mktemp("stack"), "--workers", "none", "--schedule-speed", "0.01") as running:
+        assert running.document
+        yield Stack.read(running.state_dir / "stack.json")
 
 
 @pytest.fixture(scope="session")

@@ -270,6 +270,7 @@ def test_a_late_answer_after_the_end_is_paid_and_changes_nothing(world: World) -
     slow = world.accept(generation, "SLOW")
     ended = world.end_early(generation)
     world.reconcile()
+    assert not world.can_be_taken(generation)
     world.deliver()
     assert world.get().problem == ended
     world.submit(slow, "yes")

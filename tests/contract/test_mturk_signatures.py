@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from crowdsight.clock import system_clock
 from crowdsight.workplace.credentials import CACHED_FOR_MS, Credentials, CredentialSecrets
 from crowdsight.workplace.faults import AccessRefused
 from crowdsight.workplace.signatures import MAX_SKEW, SignedRequest, verify
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import PREFIX, REQUESTER, Rig, aws_client, proxy_event
 
 TARGET = "MTurkRequesterServiceV20170117.GetAccountBalance"
@@ -27,7 +28,7 @@ TARGET = "MTurkRequesterServiceV20170117.GetAccountBalance"
 @pytest.fixture
 def rig() -> Iterator[Rig]:
     with mock_aws():
-        yield Rig()
+        yield Rig(dynamodb=MemoryDynamoDB())
 
 
 def signed(
@@ -36,11 +37,11 @@ def signed(
     url: str = "https://workplace.test/",
     body: bytes = b"{}",
     service: str = "mturk-requester",
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A proxy event of a request that botocore signed with the rig's credentials."""
     keys = SigningKeys(rig.credentials.access_key_id, rig.credentials.secret_access_key)
-    given = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": TARGET} | headers
+    given = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": TARGET} | dict(headers or {})
     request = AWSRequest("POST", url, headers=given, data=body)
     SigV4Auth(keys, service, "us-east-1").add_auth(request)
     return proxy_event(request.prepare())
@@ -124,9 +125,9 @@ def test_anything_changed_after_signing_is_refused(
 
 def test_a_hash_of_another_body_is_refused_even_if_signed(rig: Rig) -> None:
     other = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8b"
-    event = signed(rig, body=b"[]", **{"X-Amz-Content-SHA256": other})
+    event = signed(rig, body=b"[]", headers={"X-Amz-Content-SHA256": other})
     assert outcome(rig, event) == "InvalidSignatureException"
-    event = signed(rig, **{"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
+    event = signed(rig, headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
     assert outcome(rig, event) == "InvalidSignatureException"
 
 
@@ -205,13 +206,15 @@ def test_a_body_that_is_no_request_is_an_error_of_the_callers(rig: Rig, body: by
 
 @pytest.mark.parametrize("target", ["GetHIT", "Other.GetHIT", "MTurkRequesterServiceV20170117.Nothing", ""])
 def test_a_target_that_names_no_operation_is_refused(rig: Rig, target: str) -> None:
-    assert outcome(rig, signed(rig, **{"X-Amz-Target": target})) == "UnknownOperationException"
+    assert outcome(rig, signed(rig, headers={"X-Amz-Target": target})) == "UnknownOperationException"
 
 
-def test_a_failure_of_ours_is_a_service_fault_with_status_500(rig: Rig) -> None:
-    aws_client("dynamodb").delete_table(TableName="workplace")
-    with pytest.raises(rig.client.exceptions.ServiceFault) as failure:
-        rig.client.get_account_balance()
+def test_a_failure_of_ours_is_a_service_fault_with_status_500() -> None:
+    with mock_aws():
+        rig = Rig()
+        aws_client("dynamodb").delete_table(TableName="workplace")
+        with pytest.raises(rig.client.exceptions.ServiceFault) as failure:
+            rig.client.get_account_balance()
     assert failure.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 

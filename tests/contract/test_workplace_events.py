@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from crowdsight.workplace.events import EventType
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import REQUESTER, Rig, aws_client
 
 EVERYTHING = [kind.value for kind in EventType if kind is not EventType.PING]
@@ -16,7 +17,7 @@ EVERYTHING = [kind.value for kind in EventType if kind is not EventType.PING]
 @pytest.fixture
 def rig() -> Iterator[Rig]:
     with mock_aws():
-        yield Rig()
+        yield Rig(dynamodb=MemoryDynamoDB())
 
 
 def hit_with_events(rig: Rig, *event_types: str, **given: Any) -> str:

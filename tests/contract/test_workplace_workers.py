@@ -23,6 +23,7 @@ from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.store import MAX_ACCEPTED, Store
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import Rig
 
 DAY_S = 86_400
@@ -31,7 +32,7 @@ DAY_S = 86_400
 @pytest.fixture
 def rig() -> Iterator[Rig]:
     with mock_aws():
-        yield Rig()
+        yield Rig(dynamodb=MemoryDynamoDB())
 
 
 def test_a_worker_gets_a_hit_once(rig: Rig) -> None:
@@ -77,13 +78,13 @@ def test_who_decided_on_an_older_state_of_a_hit_decides_again(rig: Rig) -> None:
     store = Store(rig.wiring.workplace_table, rig.clock, new_id, lambda _: None)
     looks: list[HitStatus] = []
 
-    def grasp(hit: Hit) -> Change:
+    def grasp(hit: Hit, now_ms: int) -> Change:
         looks.append(hit.status)
         if len(looks) == 1:
             rig.accept(hit_id, "AW1")
         if hit.status is not HitStatus.ASSIGNABLE:
             raise HitNotAvailable("taken")
-        return lifecycle.accept(hit, "3LATE", "AW2", rig.clock())
+        return lifecycle.accept(hit, "3LATE", "AW2", now_ms)
 
     with pytest.raises(HitNotAvailable):
         store.change_hit(hit_id, grasp)

@@ -1,4 +1,4 @@
-"""A workplace in this process: the real code over moto's DynamoDB, SQS and Secrets Manager, with a clock to turn.
+"""A workplace in this process: the real code over a DynamoDB, moto's SQS and Secrets Manager, with a clock to turn.
 
 `Rig.client` is an ordinary boto3 `mturk` client whose requests go to the Lambda handler instead of the network.
 """
@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-
 
 from crowdsight.clock import system_clock
 from crowdsight.wiring import Settings, Wiring
@@ -58,10 +57,15 @@ class FailingSqs:
 
 
 class Rig:
-    def __init__(self, fee_percent: int = 20, funds_cents: int = 100_000, prefix: str = "") -> None:
+    """`dynamodb`: a client to use instead of moto's, which is several times slower than one in memory."""
+
+    def __init__(
+        self, fee_percent: int = 20, funds_cents: int = 100_000, prefix: str = "", dynamodb: Any = None
+    ) -> None:
         self.clock = StoppedClock(system_clock())
         self.prefix = prefix
-        create_table(aws_client("dynamodb"), TABLE, INDEXES)
+        self.dynamodb = dynamodb or aws_client("dynamodb")
+        create_table(self.dynamodb, TABLE, INDEXES)
         self.plain_sqs = aws_client("sqs")
         self.sqs = FailingSqs(self.plain_sqs)
         self.queue_url = self.plain_sqs.create_queue(QueueName="notifications")["QueueUrl"]
@@ -81,8 +85,8 @@ class Rig:
         # Signatures are made at the real time, by boto3, so that is what they are judged by.
         wiring.clock = system_clock
         self.operator = wiring.workplace_operator
-        self.handler.wiring = wiring
-        self.sweep_handler.wiring = wiring
+        for module in (self.handler, self.sweep_handler):
+            module.__dict__["wiring"] = wiring
         self.wiring = wiring
         self.credentials = self.operator.issue_credentials(REQUESTER)
         if funds_cents:
@@ -171,7 +175,8 @@ class Rig:
         return response
 
     def _make_client(self, service: str, **_: Any) -> Any:
-        return self.sqs if service == "sqs" else aws_client(service)
+        own = {"sqs": self.sqs, "dynamodb": self.dynamodb}
+        return own[service] if service in own else aws_client(service)
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         response = self.call(proxy_event(request, self.prefix))

@@ -54,11 +54,15 @@ def test_a_layer_is_not_built_again(layer: Layer) -> None:
     assert layer.path.stat().st_mtime_ns == built_ns
 
 
-def test_the_own_layer_is_the_products_code(own_code: Layer) -> None:
-    source = ROOT / "layers" / "crowdsight" / "python"
-    for path in source.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            assert (own_code.path / "python" / path.relative_to(source)).read_bytes() == path.read_bytes()
+def test_the_own_layer_is_the_products_code_and_nothing_that_tools_left_there(own_code: Layer) -> None:
+    def files(folder: Path) -> dict[Path, bytes]:
+        found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        kept = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+        return {path: (folder / path).read_bytes() for path in kept}
+
+    packaged = {path for path in (own_code.path / "python").rglob("*") if path.is_file()}
+    assert files(own_code.path / "python") == files(ROOT / "layers" / "crowdsight" / "python")
+    assert not [path for path in packaged if path.name.startswith(".") or path.parent.name.startswith(".")]
 
 
 def test_the_pins_name_everything_that_is_needed(dependencies: Layer) -> None:

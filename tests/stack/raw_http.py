@@ -2,12 +2,15 @@
 
 import http.client
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 ANSWER_DEADLINE_S = 60.0
+RIGHT_KEY = "the right key"
+"""Stands for the stack's own API key."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Reply:
 
 
 class Api:
-    """The stack's crowd API. `api_key` is sent unless a request says otherwise."""
+    """The stack's crowd API."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self._host = urlsplit(url).netloc
@@ -36,11 +39,29 @@ class Api:
         target: str,
         body: bytes | str | None = None,
         *,
-        api_key: str | None = "",
+        api_key: str | None = RIGHT_KEY,
         media_type: str | None = "application/json",
     ) -> Reply:
-        """`target`: sent as it is. `api_key`: "" for the right one, None for none."""
-        headers = {} if api_key is None else {"x-api-key": api_key or self._api_key}
+        """Send it, and again when the API is throttled and says so. `api_key`, `media_type`: None for no such header.
+
+        `target`: sent as it is.
+        """
+        while True:
+            reply = self.request_once(verb, target, body, api_key=api_key, media_type=media_type)
+            if reply.status != 429:
+                return reply
+            time.sleep(float(reply.headers["retry-after"]))
+
+    def request_once(
+        self,
+        verb: str,
+        target: str,
+        body: bytes | str | None = None,
+        *,
+        api_key: str | None = RIGHT_KEY,
+        media_type: str | None = "application/json",
+    ) -> Reply:
+        headers = {} if api_key is None else {"x-api-key": self._api_key if api_key == RIGHT_KEY else api_key}
         content = body.encode() if isinstance(body, str) else body
         if content is not None and media_type is not None:
             headers["Content-Type"] = media_type

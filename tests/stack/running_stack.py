@@ -25,7 +25,7 @@ from local.synthesis import ROOT
 if TYPE_CHECKING:
     from crowdsight.workplace.operator import Operator
 
-START_DEADLINE_S = 120.0
+START_DEADLINE_S = 240.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.1
 

@@ -64,6 +64,7 @@ def test_a_body_in_base64_is_read_as_what_it_stands_for() -> None:
         "[" * 5_000 + "]" * 5_000,
         "1" * 5_000,
         "{} {}",
+        '{"a": "\ufffd"}',
     ],
     ids=lambda body: ascii(body)[:24],
 )
@@ -77,6 +78,10 @@ def test_a_body_in_base64_that_is_no_utf_8_is_an_invalid_request() -> None:
     for encoded in ("####", base64.b64encode(b'{"a": "\xff"}').decode(), base64.b64encode(b"\xff\xfe{\0}\0").decode()):
         with pytest.raises(InvalidRequest):
             json_body(body_event(encoded, isBase64Encoded=True))
+
+
+def test_the_character_that_stands_for_broken_utf_8_can_still_be_meant_by_its_escape() -> None:
+    assert json_body(body_event('{"a": "\\ufffd"}')) == {"a": "\ufffd"}
 
 
 @pytest.mark.parametrize(

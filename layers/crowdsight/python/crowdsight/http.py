@@ -101,6 +101,8 @@ def json_body(event: Event) -> Any:
     if media_type != "application/json":
         raise UnsupportedMediaType("the body must be application/json")
     body = event.get("body") or ""
+    if "\ufffd" in body:  # what the gateway puts for bytes that are not UTF-8; a caller who means it can escape it
+        raise InvalidRequest("the body is not valid JSON: it is not UTF-8")
     try:
         return from_json(b64decode(body) if event.get("isBase64Encoded") else body.encode(), allow_inf_nan=False)
     except ValueError as error:

@@ -15,6 +15,7 @@ that it ends once, however often a step runs.
 """
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,8 +62,8 @@ class Generation:
     """One use of a task name. `function` is the catalogue's name; times are milliseconds since the epoch.
 
     `assignments_asked`: how many answers its HIT asks for so far. `hit_over`: no further answer can come.
-    `worst_case_cents`: what was reserved of the account's crowd budget in `budget_month`. `spent_cents`: what it cost in
-    the end, once it is settled.
+    `worst_case_cents`: what was reserved of the account's crowd budget in `budget_month`. `spent_cents`: what it cost
+    in the end, once it is settled.
     """
 
     id: str
@@ -271,9 +272,12 @@ class TaskStore:
     # Looking after generations
 
     def due_generations(self) -> Iterator[Generation]:
-        """Generations whose time to be looked at has come, oldest first within a shard (eventually consistent)."""
+        """Generations whose time to be looked at has come, oldest first within a shard (eventually consistent).
+
+        The shards come in any order, so that none is always last when there is more to do than a run has time for.
+        """
         now = self._clock()
-        for shard in SHARDS:
+        for shard in random.sample(SHARDS, len(SHARDS)):
             for item in self._table.query_all(shard, sk_between=(0, now), index="open"):
                 yield _generation(item)
 

@@ -18,8 +18,9 @@ from crowdsight.crowd.workflow import Workflow
 from crowdsight.task_store import Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode
 
-LOOK_AFTER_S = 60
-"""How long after looking at a generation it is looked at again."""
+LOOK_AFTER_S = 10
+"""How long after looking at a generation it is looked at again: well below the schedule's minute, so that every run
+looks at each, and long enough that two runs at a time do not do the same work."""
 
 GIVE_UP_AFTER_S = 3_600
 """How long after its last possible answer a task that its workflow has not ended is ended as a ServiceError."""

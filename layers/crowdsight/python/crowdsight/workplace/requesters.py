@@ -150,7 +150,7 @@ class Requesters:
         under ten assignments to ten or more, DuplicateRequest for a token used within 24 hours, InsufficientFunds.
         """
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             _require(hit, _NOT_DISPOSED)
             total = hit.max_assignments + additional
             if hit.max_assignments < FEE_SURCHARGE_FROM_ASSIGNMENTS <= total:
@@ -163,7 +163,7 @@ class Requesters:
                 raise RequestError(
                     "InvalidMaximumAssignmentsIncrease", f"A HIT has at most {MAX_ASSIGNMENTS} assignments."
                 )
-            return lifecycle.extend(hit, additional, self._clock())
+            return lifecycle.extend(hit, additional, now_ms)
 
         self._own_hit(requester_id, hit_id)
         if token is None:
@@ -180,9 +180,9 @@ class Requesters:
         """Another end of the HIT's time; at once when past. Raises RequestError HITDoesNotExist, InvalidHITState,
         InsufficientFunds when an expired HIT is opened again."""
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             _require(hit, _NOT_DISPOSED)
-            return lifecycle.change_expiration(hit, expires_at_ms, self._clock())
+            return lifecycle.change_expiration(hit, expires_at_ms, now_ms)
 
         self._own_hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
@@ -190,9 +190,9 @@ class Requesters:
     def set_reviewing(self, requester_id: str, hit_id: str, reviewing: bool) -> Hit:
         """Between Reviewable and Reviewing. Raises RequestError HITDoesNotExist, InvalidHITState."""
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             _require(hit, (HitStatus.REVIEWABLE if reviewing else HitStatus.REVIEWING,))
-            return lifecycle.set_reviewing(hit, reviewing, self._clock())
+            return lifecycle.set_reviewing(hit, reviewing, now_ms)
 
         self._own_hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
@@ -205,26 +205,26 @@ class Requesters:
         self._own_hit(requester_id, hit_id)
         hit_type = self.get_hit_type(requester_id, hit_type_id)
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             _require(hit, _NOT_DISPOSED)
             if hit.pending:
                 raise RequestError("InvalidHITState", "A Worker has accepted this HIT. Change its type after that.")
             fee = fee_cents(hit_type.reward_cents, self._fee_percent, hit.max_assignments)
-            return lifecycle.change_hit_type(hit, hit_type, fee, self._clock())
+            return lifecycle.change_hit_type(hit, hit_type, fee, now_ms)
 
         return self._store.change_hit(hit_id, decide).after
 
     def dispose(self, requester_id: str, hit_id: str) -> Hit:
         """Delete a HIT under review. Raises RequestError HITDoesNotExist, InvalidHITState."""
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             _require(hit, (HitStatus.REVIEWING, HitStatus.REVIEWABLE))
             if hit.submitted:
                 raise RequestError(
                     "InvalidHITState",
                     f"This HIT has {hit.submitted} submitted assignments that are neither approved nor rejected.",
                 )
-            return lifecycle.dispose(hit, self._clock())
+            return lifecycle.dispose(hit, now_ms)
 
         self._own_hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
@@ -273,13 +273,13 @@ class Requesters:
         first = self._own_assignment(requester_id, assignment_id)
         allowed = [AssignmentStatus.SUBMITTED] + ([AssignmentStatus.REJECTED] if override_rejection else [])
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             assignment = self._judged(first, allowed)
             if assignment.status is AssignmentStatus.REJECTED:
-                if self._clock() - (assignment.submitted_at_ms or 0) > OVERRIDE_WITHIN_MS:
+                if now_ms - (assignment.submitted_at_ms or 0) > OVERRIDE_WITHIN_MS:
                     raise RequestError("InvalidAssignmentState", "This assignment was submitted over 30 days ago.")
                 _require(hit, _NOT_DISPOSED)
-            return lifecycle.approve(hit, assignment, feedback, self._clock())
+            return lifecycle.approve(hit, assignment, feedback, now_ms)
 
         return self._store.change_hit(first.hit_id, decide).assignments[0][1]
 
@@ -287,9 +287,9 @@ class Requesters:
         """Do not pay for a submitted assignment. Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState."""
         first = self._own_assignment(requester_id, assignment_id)
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             assignment = self._judged(first, [AssignmentStatus.SUBMITTED])
-            return lifecycle.reject(hit, assignment, feedback, self._clock())
+            return lifecycle.reject(hit, assignment, feedback, now_ms)
 
         return self._store.change_hit(first.hit_id, decide).assignments[0][1]
 

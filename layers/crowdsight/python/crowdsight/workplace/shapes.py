@@ -32,7 +32,13 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "MaxAssignments": (1, 1_000_000_000),
     "NumberOfAdditionalAssignments": (1, 1_000_000_000),
 }
-COUNTS: Mapping[str, tuple[int, int]] = {"QualificationRequirements": (0, 10)}
+COUNTS: Mapping[str, tuple[int, int]] = {
+    "QualificationRequirements": (0, 10),
+    "IntegerValues": (0, 15),
+    "LocaleValues": (0, 30),
+    "EventTypes": (0, 12),
+    "AssignmentStatuses": (0, 3),
+}
 
 
 @cache

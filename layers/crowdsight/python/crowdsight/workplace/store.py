@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
+from botocore.exceptions import ClientError
+
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Item, Step, Table, TransactionFailed
 from crowdsight.workplace import lifecycle, records
@@ -35,8 +37,8 @@ MAX_ACCEPTED = 25
 MAX_ATTEMPTS = 60
 """How often a transition is computed anew because others changed the same HIT meanwhile."""
 
-Decide = Callable[[Hit], Change]
-"""Computes a change from the HIT as it is now; raises what the caller shall see."""
+Decide = Callable[[Hit, int], Change]
+"""Computes a change from the HIT and the moment (in ms) at which it is so; raises what the caller shall see."""
 
 
 class Store:
@@ -48,24 +50,25 @@ class Store:
         self.new_id = new_id
         self._send_event = send_event
 
-    def find_hit(self, hit_id: str) -> Hit | None:
+    def find_hit(self, hit_id: str, now_ms: int | None = None) -> Hit | None:
         """The HIT at this moment: what time alone has brought about is written first."""
+        now_ms = self.clock() if now_ms is None else now_ms
         for _ in range(MAX_ATTEMPTS):
             item = self.table.get(records.hit_pk(hit_id), "hit")
             if item is None:
                 return None
             hit = records.hit_from_item(item)
-            if hit.next_due_at_ms is None or hit.next_due_at_ms > self.clock():
+            if hit.next_due_at_ms is None or hit.next_due_at_ms > now_ms:
                 return hit
-            change = lifecycle.next_due_change(hit, self.all_assignments(hit_id), self.clock())
+            change = lifecycle.next_due_change(hit, self.all_assignments(hit_id), now_ms)
             if change is None:
                 return hit
             self._write(change)
         raise ServiceFault()
 
-    def get_hit(self, hit_id: str) -> Hit:
+    def get_hit(self, hit_id: str, now_ms: int | None = None) -> Hit:
         """The HIT at this moment. Raises HitNotFound."""
-        hit = self.find_hit(hit_id)
+        hit = self.find_hit(hit_id, now_ms)
         if hit is None:
             raise HitNotFound("There is no such HIT.")
         return hit
@@ -78,7 +81,8 @@ class Store:
         Raises HitNotFound, InsufficientFunds, TooManyAccepted, ServiceFault, and what `decide` raises.
         """
         for _ in range(MAX_ATTEMPTS):
-            change = decide(self.get_hit(hit_id))
+            now_ms = self.clock()
+            change = decide(self.get_hit(hit_id, now_ms), now_ms)
             if self._write(change, more_steps):
                 return change
         raise ServiceFault()
@@ -122,9 +126,9 @@ class Store:
             try:
                 self.find_hit(item["hit_id"])
                 hits += 1
-            except ServiceFault:
-                # Others keep changing it, each of which brings it up to date too.
-                logger.warning("HIT %s is busy; it waits for the next sweep", item["hit_id"])
+            except (ServiceFault, TransactionFailed, ClientError):
+                # One HIT that fails must not keep all others waiting; it is tried again by the next sweep.
+                logger.exception("HIT %s could not be brought up to date", item["hit_id"])
         for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
             if is_time_up():
                 break

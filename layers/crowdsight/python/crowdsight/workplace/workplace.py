@@ -105,12 +105,12 @@ class Workplace:
         self._get_worker(worker_id)
         assignment_id = self._new_id()
 
-        def decide(hit: Hit) -> Change:
+        def decide(hit: Hit, now_ms: int) -> Change:
             if self._table.get(records.hit_pk(hit_id), f"worker#{worker_id}"):
                 raise HitAlreadyDone("You have this HIT already, or have done it before.")
             if hit.status is not HitStatus.ASSIGNABLE:
                 raise HitNotAvailable("This HIT is not available any more.")
-            return lifecycle.accept(hit, assignment_id, worker_id, self._clock())
+            return lifecycle.accept(hit, assignment_id, worker_id, now_ms)
 
         change = self._store.change_hit(hit_id, decide)
         return change.assignments[0][1]
@@ -128,8 +128,8 @@ class Workplace:
         if first.worker_id != worker_id:
             raise AssignmentNotYours("This assignment is another Worker's.")
 
-        def decide(hit: Hit) -> Change:
-            return lifecycle.give_back(hit, self._in_hand(first), self._clock())
+        def decide(hit: Hit, now_ms: int) -> Change:
+            return lifecycle.give_back(hit, self._in_hand(first), now_ms)
 
         self._store.change_hit(first.hit_id, decide)
 
@@ -141,8 +141,8 @@ class Workplace:
         first = self.get_assignment(assignment_id)
         answer_xml = answers_document(answer_fields)
 
-        def decide(hit: Hit) -> Change:
-            return lifecycle.submit(hit, self._in_hand(first), answer_xml, self._clock())
+        def decide(hit: Hit, now_ms: int) -> Change:
+            return lifecycle.submit(hit, self._in_hand(first), answer_xml, now_ms)
 
         self._store.change_hit(first.hit_id, decide)
         return self.get_assignment(assignment_id)

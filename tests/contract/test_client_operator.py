@@ -1,0 +1,135 @@
+"""The client's operator commands against CloudFormation, Secrets Manager and DynamoDB as moto has them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import client.__main__ as command_line
+from client.stack import TASKS_STACK, WORKPLACE_STACK, Api, AwsClients, Stack, StackNotFound, Workplace
+
+INDEXES = {"due": "N", "requester": "S", "open": "S"}
+
+
+def keys_of(prefix: str = "") -> list[dict[str, str]]:
+    return [
+        {"AttributeName": f"{prefix}pk", "KeyType": "HASH"},
+        {"AttributeName": f"{prefix}sk", "KeyType": "RANGE"},
+    ]
+
+
+TABLE = {
+    "Type": "AWS::DynamoDB::Table",
+    "Properties": {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": type}
+            for name, type in {"pk": "S", "sk": "S"}.items()
+            | {f"{index}_pk": "S" for index in INDEXES}.items()
+            | {f"{index}_sk": type for index, type in INDEXES.items()}.items()
+        ],
+        "KeySchema": keys_of(),
+        "GlobalSecondaryIndexes": [
+            {"IndexName": index, "KeySchema": keys_of(f"{index}_"), "Projection": {"ProjectionType": "ALL"}}
+            for index in INDEXES
+        ],
+    },
+}
+OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "C0", "secret_access_key": "s"}
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[None]:
+    """Both stacks of a deployment, in the account and region that the usual credentials reach."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        own_secret = make_secret("crowdsight/requester/C0", OWN_REQUESTER)
+        session_secret = make_secret("session", {"session_key": "secret"})
+        workplace = {
+            "WorkplaceTable": {"Ref": "Table"},
+            "SessionSecret": session_secret,
+            "OwnCredentialsSecret": own_secret,
+            "WorkplaceUrl": "https://workplace.example.com/prod/",
+        }
+        make_stack(WORKPLACE_STACK, workplace)
+        tasks = {"ApiUrl": "https://api.example.com/prod/", "ApiKeySecret": make_secret("key", {"api_key": "key"})}
+        make_stack(TASKS_STACK, tasks)
+        yield
+
+
+def make_secret(name: str, content: dict[str, str]) -> str:
+    arn: str = boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(content))["ARN"]
+    return arn
+
+
+def make_stack(name: str, outputs: dict[str, Any]) -> None:
+    template = {
+        "Resources": {"Table": TABLE},
+        "Outputs": {output: {"Value": value} for output, value in outputs.items()},
+    }
+    boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_deployment_is_found_by_its_outputs() -> None:
+    stack = Stack(AwsClients.signed_in())
+    assert stack.api() == Api("https://api.example.com/prod/", "key")
+    assert stack.workplace() == Workplace("https://workplace.example.com/prod", "C0", "s")
+
+
+@pytest.mark.usefixtures("deployment")
+def test_a_stack_or_an_output_that_is_not_there_is_said_so() -> None:
+    aws = AwsClients.signed_in()
+    with pytest.raises(StackNotFound, match="somebody-elses"):
+        aws.outputs("somebody-elses")
+    with pytest.raises(StackNotFound, match="tells no Nothing"):
+        aws.outputs(TASKS_STACK)["Nothing"]
+
+
+@pytest.mark.usefixtures("deployment")
+def test_operators_invite_fund_issue_and_audit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["workers", "invite", "Ada"]) == 0
+    assert re.fullmatch(r"https://workplace\.example\.com/prod/join/\S+\n", capsys.readouterr().out)
+
+    fund = ["requesters", "fund", "A1CROWDSIGHT00", "500", "--reference", "invoice 1"]
+    assert [command_line.main(fund), command_line.main(fund)] == [0, 0]
+
+    assert command_line.main(["requesters", "issue-credentials", "A1CROWDSIGHT00"]) == 0
+    issued = json.loads(capsys.readouterr().out)
+    assert issued["requester_id"] == "A1CROWDSIGHT00"
+    name = f"crowdsight/requester/{issued['access_key_id']}"
+    assert boto3.client("secretsmanager").get_secret_value(SecretId=name)
+
+    assert command_line.main(["audit"]) == 0
+    audit = json.loads(capsys.readouterr().out)
+    assert (audit["funded_cents"], audit["available_cents"], audit["discrepancies"]) == (500, 500, [])
+
+
+@pytest.mark.usefixtures("deployment")
+@pytest.mark.parametrize(
+    "arguments",
+    [["workers", "invite", " "], ["requesters", "fund", "A1CROWDSIGHT00", "0", "--reference", "nothing"]],
+)
+def test_what_an_operator_cannot_mean_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(arguments) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("deployment")
+def test_an_audit_that_does_not_add_up_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    stack = boto3.client("cloudformation").describe_stacks(StackName=WORKPLACE_STACK)["Stacks"][0]
+    table = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "WorkplaceTable")
+    assert command_line.main(["requesters", "fund", "A2", "7", "--reference", "two"]) == 0
+    accounts = [
+        item
+        for item in boto3.client("dynamodb").scan(TableName=table)["Items"]
+        if item["sk"]["S"] == "account" and "A2" in item["pk"]["S"]
+    ]
+    [account] = accounts
+    boto3.client("dynamodb").put_item(TableName=table, Item=account | {"available_cents": {"N": "8"}})
+    assert command_line.main(["audit"]) == 1
+    assert json.loads(capsys.readouterr().out)["discrepancies"]
