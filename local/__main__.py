@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ DESCRIPTION = "Runs the synthesized stacks on this machine, without Docker and w
 
 
 def main() -> int:
+    # A shell starts background jobs with SIGINT ignored; whoever sends it still means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m local", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_up(commands.add_parser("up", help="serve until Ctrl-C", description="Serve the stack until Ctrl-C."))

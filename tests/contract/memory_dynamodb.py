@@ -71,7 +71,7 @@ class MemoryDynamoDB:
             if None in changes:
                 reasons = [{"Code": "None" if change else "ConditionalCheckFailed"} for change in changes]
                 error = {"Code": "TransactionCanceledException", "Message": ""}
-                raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+                raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")
             for change in changes:
                 assert change
                 change()

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.recording import GIVE_UP_AFTER_S, LOOK_AFTER_S, MalformedNotification
 from crowdsight.crowd.requester import AccountSetup, Requester, RequesterError, WorkplaceUnavailable
+from crowdsight.crowd.requests import PutTask, Terms
 from crowdsight.errors import BudgetExceeded, InvalidRequest, NotFound, StillProcessing
 from crowdsight.task_store import Phase
 from crowdsight.tasks import ProblemCode, State
@@ -59,8 +61,8 @@ def test_two_agreeing_answers_complete_a_task_and_are_all_that_is_asked_for(worl
     world.answer(generation, "B", "yes")
     world.deliver()
     assert world.get().result == {"containsTarget": True}
-    assert asked(world, generation) == 2
-    assert not world.can_be_taken(generation)
+    hit = world.workplace.get_hit(world.hit_id(generation))
+    assert hit.max_assignments == 2 and hit.expired
     world.settle(generation)
     assert world.paid() == Counter({"A": 1, "B": 1})
     assert world.spent_cents() == 2 * ANSWER_CENTS
@@ -280,6 +282,17 @@ def test_a_late_answer_after_the_end_is_paid_and_changes_nothing(world: World) -
     assert world.paid() == Counter(["A", "SLOW"])
 
 
+def test_a_failed_tasks_hit_is_taken_from_the_list_at_once_or_by_the_schedule(world: World) -> None:
+    generation = world.put()
+    world.publishing.fail_task(generation, ProblemCode.SERVICE_ERROR)
+    assert not world.can_be_taken(generation)
+    other = world.put(replace(KEY, name="other"))
+    world.end_early(other)
+    assert world.can_be_taken(other)
+    world.reconcile()
+    assert not world.can_be_taken(other)
+
+
 def test_an_answer_to_a_deleted_task_never_reaches_the_next_one_of_its_name(world: World) -> None:
     first = world.put()
     slow = world.accept(first, "SLOW")
@@ -430,6 +443,21 @@ def test_a_step_that_comes_after_the_end_of_its_task_publishes_nothing(world: Wo
     assert world.hits_created() == 0
     world.executions.by_generation.clear()
     world.settle(task.generation)
+
+
+def test_a_put_that_another_was_quicker_than_is_answered_with_the_others_task(world: World) -> None:
+    rivals = []
+
+    def new_id() -> str:
+        """Between looking whether the name is free and taking it."""
+        rivals.append(world.put())
+        return "f" * 32
+
+    unused_workflow: Any = None
+    slow = PutTask(world.store, unused_workflow, Terms(HIT_LIFETIME_S, 0, 0), new_id)
+    task, is_new = slow(KEY, CONTAINS_INPUT)
+    assert (task.generation, is_new) == (rivals[0], False)
+    assert world.hits_created() == 1
 
 
 def test_the_same_put_from_many_callers_at_once_creates_one_task_and_one_hit(world: World) -> None:

@@ -133,7 +133,7 @@ class Conflicting:
             if name == "transact_write_items":
                 reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
                 error = {"Code": "TransactionCanceledException", "Message": ""}
-                raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+                raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")
             kind = self._client.exceptions.TransactionConflictException
             raise kind({"Error": {"Code": "TransactionConflictException", "Message": ""}}, name)
 

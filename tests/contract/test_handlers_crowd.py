@@ -303,7 +303,7 @@ def step(world: World) -> Callable[[str, dict[str, Any]], Any]:
     """Run a step's handler with a payload and give back its answer, both as JSON."""
 
     def step(name: str, payload: dict[str, Any]) -> Any:
-        module = load_handler(name)
+        module: Any = load_handler(name)
         module.wiring = world
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
         return json.loads(json.dumps(module.handler(json.loads(json.dumps(payload)), context)))

@@ -1,20 +1,22 @@
 """No money is lost, made or paid twice, whatever Workers, requesters and time do, in whatever order."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from crowdsight.dynamodb import Table, TransactionFailed
-from crowdsight.workplace import lifecycle
+from crowdsight.workplace import lifecycle, records
+from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.audit import audit
 from crowdsight.workplace.credentials import CredentialSecrets
 from crowdsight.workplace.events import Delivery, DeliveryFailed, Notification
 from crowdsight.workplace.faults import RequestError, WorkerError
-from crowdsight.workplace.hits import HitType
+from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.operator import Operator
 from crowdsight.workplace.questions import read_question
@@ -28,21 +30,26 @@ from tests.contract.workplace_rig import HTML_QUESTION, INDEXES, hit_id_in
 
 REQUESTERS = ("A1FIRST", "A1SECOND")
 WORKERS = ("AW1", "AW2", "AW3")
-FUNDS_CENTS = 100
+FUNDS_CENTS = 300
 QUESTION = read_question(HTML_QUESTION)
 
 
-class Everything(RuleBasedStateMachine):
-    """Workers, requesters, the sweep and the clock take turns; a refusal is as good as a success, a fault is not."""
+ONE_OF = st.integers(0, 1_000)
+"""Which of the things that a rule can be about."""
 
-    hits = Bundle("hits")
-    assignments = Bundle("assignments")
+
+class Everything(RuleBasedStateMachine):
+    """Workers, requesters, the sweep and the clock take turns; a refusal is as good as a success, a fault is not.
+
+    A rule picks, three times of four, a HIT or assignment in a state where it can succeed, if there is one.
+    """
 
     @initialize(fee_percent=st.sampled_from([0, 20, 33]))
     def open(self, fee_percent: int) -> None:
         self.clock = StoppedClock()
         self.table: Table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
-        self.sent: list[Delivery] = []
+        self.hit_ids: list[str] = []
+        self.assignments: list[Assignment] = []
         self.is_queue_down = False
         self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, self._send)
         operator = Operator(self.table, self.clock, CredentialSecrets(None, "", self.clock), Sessions("k", self.clock))
@@ -51,81 +58,95 @@ class Everything(RuleBasedStateMachine):
         for worker_id in WORKERS:
             self.workplace.register_worker(worker_id, worker_id)
 
-    def _send(self, delivery: Delivery) -> None:
-        if self.is_queue_down:
-            raise DeliveryFailed("down")
-        self.sent.append(delivery)
-
     @rule(
-        target=hits,
         requester_id=st.sampled_from(REQUESTERS),
         reward_cents=st.sampled_from([0, 1, 7, 30]),
         max_assignments=st.sampled_from([1, 2, 3, 10]),
         approval_delay_s=st.sampled_from([0, 600, 86_400]),
-        token=st.sampled_from([None, "a", "b"]),
+        token=st.sampled_from([None, None, "a"]),
     )
     def create(
         self, requester_id: str, reward_cents: int, max_assignments: int, approval_delay_s: int, token: str | None
-    ) -> tuple[str, str]:
-        hit_type = HitType("", requester_id, "t", "d", "", reward_cents, 60, approval_delay_s, ())
-        try:
-            requesters = self.workplace.requesters
-            kept = requesters.create_hit_type(hit_type)
-            wanted = Notification("SQS", "https://q", frozenset(("AssignmentSubmitted", "AssignmentApproved")))
-            requesters.set_notification(requester_id, kept.hit_type_id, wanted, True)
-            offered = requesters.create_hit(
-                kept, QUESTION, lifetime_s=100, max_assignments=max_assignments, token=token
-            )
-        except RequestError:
-            return requester_id, "3NONE"
-        return requester_id, offered.hit.hit_id
+    ) -> None:
+        requesters = self.workplace.requesters
+        hit_type = requesters.create_hit_type(
+            HitType("", requester_id, "t", "d", "", reward_cents, 60, approval_delay_s, ())
+        )
+        wanted = Notification("SQS", "https://q", frozenset(("AssignmentSubmitted", "AssignmentApproved")))
+        requesters.set_notification(requester_id, hit_type.hit_type_id, wanted, True)
+        terms: Any = {"lifetime_s": 1_000, "max_assignments": max_assignments, "token": token}
+        offered = self._try(requesters.create_hit, hit_type, QUESTION, **terms)
+        if offered:
+            self.hit_ids.append(offered.hit.hit_id)
 
-    @rule(target=assignments, hit=hits, worker_id=st.sampled_from(WORKERS))
-    def accept(self, hit: tuple[str, str], worker_id: str) -> tuple[str, str, str]:
-        try:
-            return hit[0], worker_id, self.workplace.accept(hit[1], worker_id).assignment_id
-        except WorkerError:
-            return hit[0], worker_id, "3NONE"
+    @rule(n=ONE_OF, worker_id=st.sampled_from(WORKERS), submits=st.booleans())
+    def accept(self, n: int, worker_id: str, submits: bool) -> None:
+        hit = self._hit(n, HitStatus.ASSIGNABLE)
+        assignment = hit and self._try(self.workplace.accept, hit.hit_id, worker_id)
+        if assignment:
+            self.assignments.append(assignment)
+            if submits:
+                self.workplace.submit(assignment.assignment_id, [("answer", "yes")])
 
-    @rule(assignment=assignments)
-    def submit(self, assignment: tuple[str, str, str]) -> None:
-        self._try(self.workplace.submit, assignment[2], [("answer", "yes")])
+    @rule(n=ONE_OF)
+    def submit(self, n: int) -> None:
+        if assignment := self._assignment(n, AssignmentStatus.ACCEPTED):
+            self._try(self.workplace.submit, assignment.assignment_id, [("answer", "yes")])
 
-    @rule(assignment=assignments)
-    def give_back(self, assignment: tuple[str, str, str]) -> None:
-        self._try(self.workplace.return_assignment, assignment[2], assignment[1])
+    @rule(n=ONE_OF)
+    def give_back(self, n: int) -> None:
+        if assignment := self._assignment(n, AssignmentStatus.ACCEPTED):
+            self._try(self.workplace.return_assignment, assignment.assignment_id, assignment.worker_id)
 
-    @rule(assignment=assignments, override=st.booleans())
-    def approve(self, assignment: tuple[str, str, str], override: bool) -> None:
-        self._try(self.workplace.requesters.approve, assignment[0], assignment[2], None, override)
+    @rule(n=ONE_OF)
+    def approve(self, n: int) -> None:
+        if assignment := self._assignment(n, AssignmentStatus.SUBMITTED):
+            self._try(self.workplace.requesters.approve, assignment.requester_id, assignment.assignment_id)
 
-    @rule(assignment=assignments)
-    def reject(self, assignment: tuple[str, str, str]) -> None:
-        self._try(self.workplace.requesters.reject, assignment[0], assignment[2], "no")
+    @rule(n=ONE_OF)
+    def reject(self, n: int) -> None:
+        if assignment := self._assignment(n, AssignmentStatus.SUBMITTED):
+            self._try(self.workplace.requesters.reject, assignment.requester_id, assignment.assignment_id, "no")
 
-    @rule(hit=hits, additional=st.sampled_from([1, 2, 9]), token=st.sampled_from([None, "a"]))
-    def extend(self, hit: tuple[str, str], additional: int, token: str | None) -> None:
-        self._try(self.workplace.requesters.extend, *hit, additional, token)
+    @rule(n=ONE_OF)
+    def override_rejection(self, n: int) -> None:
+        if found := self._assignment(n, AssignmentStatus.REJECTED):
+            self._try(self.workplace.requesters.approve, found.requester_id, found.assignment_id, None, True)
 
-    @rule(hit=hits, seconds=st.sampled_from([-1, 0, 50, 5_000]))
-    def change_expiration(self, hit: tuple[str, str], seconds: int) -> None:
-        self._try(self.workplace.requesters.change_expiration, *hit, self.clock() + seconds * 1_000)
+    @rule(n=ONE_OF, additional=st.sampled_from([1, 2, 9]), token=st.sampled_from([None, "a"]))
+    def extend(self, n: int, additional: int, token: str | None) -> None:
+        if hit := self._hit(n, HitStatus.ASSIGNABLE, HitStatus.REVIEWABLE):
+            self._try(self.workplace.requesters.extend, hit.requester_id, hit.hit_id, additional, token)
 
-    @rule(hit=hits, reviewing=st.booleans())
-    def set_reviewing(self, hit: tuple[str, str], reviewing: bool) -> None:
-        self._try(self.workplace.requesters.set_reviewing, *hit, reviewing)
+    @rule(n=ONE_OF)
+    def expire(self, n: int) -> None:
+        if hit := self._hit(n, HitStatus.ASSIGNABLE):
+            self._try(self.workplace.requesters.change_expiration, hit.requester_id, hit.hit_id, self.clock())
 
-    @rule(hit=hits, other=hits)
-    def change_type(self, hit: tuple[str, str], other: tuple[str, str]) -> None:
-        if other[1] != "3NONE":
-            hit_type_id = self.workplace.get_hit(other[1]).hit_type_id
-            self._try(self.workplace.requesters.change_hit_type, *hit, hit_type_id)
+    @rule(n=ONE_OF, seconds=st.sampled_from([50, 5_000]))
+    def open_again(self, n: int, seconds: int) -> None:
+        if hit := self._hit(n, HitStatus.REVIEWABLE, HitStatus.UNASSIGNABLE):
+            then_ms = self.clock() + seconds * 1_000
+            self._try(self.workplace.requesters.change_expiration, hit.requester_id, hit.hit_id, then_ms)
 
-    @rule(hit=consumes(hits))
-    def delete(self, hit: tuple[str, str]) -> None:
-        self._try(self.workplace.requesters.dispose, *hit)
+    @rule(n=ONE_OF, reviewing=st.booleans())
+    def set_reviewing(self, n: int, reviewing: bool) -> None:
+        if hit := self._hit(n, HitStatus.REVIEWABLE if reviewing else HitStatus.REVIEWING):
+            self._try(self.workplace.requesters.set_reviewing, hit.requester_id, hit.hit_id, reviewing)
 
-    @rule(seconds=st.sampled_from([1, 59, 61, 101, 700, 90_000, 121 * 86_400]))
+    @rule(n=ONE_OF, m=ONE_OF)
+    def change_type(self, n: int, m: int) -> None:
+        hit, other = self._hit(n, HitStatus.ASSIGNABLE), self._hit(m)
+        if hit and other:
+            change = self.workplace.requesters.change_hit_type
+            self._try(change, hit.requester_id, hit.hit_id, other.hit_type_id)
+
+    @rule(n=ONE_OF)
+    def delete(self, n: int) -> None:
+        if hit := self._hit(n, HitStatus.REVIEWABLE):
+            self._try(self.workplace.requesters.dispose, hit.requester_id, hit.hit_id)
+
+    @rule(seconds=st.sampled_from([1, 1, 10, 10, 61, 61, 700, 1_001, 90_000, 121 * 86_400]))
     def wait(self, seconds: int) -> None:
         self.clock.move(seconds)
 
@@ -158,12 +179,33 @@ class Everything(RuleBasedStateMachine):
         for worker_id in WORKERS:
             assert self.workplace.earnings(worker_id).waiting == 0
 
+    def _send(self, delivery: Delivery) -> None:
+        if self.is_queue_down:
+            raise DeliveryFailed("down")
+
+    def _hit(self, n: int, *statuses: HitStatus) -> Hit | None:
+        # As last written: looking through the workplace would bring them up to date, which the rules shall do.
+        items = [self.table.get(f"hit#{hit_id}", "hit") for hit_id in self.hit_ids]
+        hits = [records.hit_from_item(item) for item in items if item]
+        fitting = [hit for hit in hits if hit.status in statuses] if n % 4 else []
+        candidates = fitting or hits
+        return candidates[n % len(candidates)] if candidates else None
+
+    def _assignment(self, n: int, status: AssignmentStatus) -> Assignment | None:
+        keys = [(f"hit#{found.hit_id}", records.assignment_sk(found)) for found in self.assignments]
+        items = [self.table.get(*key) for key in keys]
+        assignments = [records.assignment_from_item(item) for item in items if item]
+        fitting = [found for found in assignments if found.status is status] if n % 4 else []
+        candidates = fitting or assignments
+        return candidates[n % len(candidates)] if candidates else None
+
     @staticmethod
-    def _try(operation: Any, *arguments: Any) -> None:
+    def _try(operation: Callable[..., Any], *arguments: Any, **terms: Any) -> Any:
+        """What the operation returns; None if it is refused, which changes nothing, as the invariant sees."""
         try:
-            operation(*arguments)
+            return operation(*arguments, **terms)
         except (RequestError, WorkerError):
-            pass  # a refusal changes nothing, which the invariant sees
+            return None
 
 
 Everything.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -5,53 +5,140 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from local.workers.truth import Truth
 from tests.stack.conftest import start
-from tests.stack.crowd_hands import CONTAINS, SIMILARITY, picture_url
+from tests.stack.crowd_hands import CONTAINS, SIMILARITY, contains_input, picture_url, similarity_input
 from tests.stack.raw_http import Api, Reply
 from tests.stack.running_stack import RunningStack, wait_for
 
-TASKS = 8
+TASKS = 4
+"""Of each function."""
+
+LABEL = "a dog"
+COST_CENTS = TASKS * (2 * 2 + 3 * 3)
+"""Two answers of 2 cents and three of 3 cents, because these Workers always agree."""
+
 DEADLINE_S = 240.0
-"""A lost notification is made up for within a minute, several of one task within several."""
+"""What is lost is made up for within a minute; several losses of one task, within several."""
 
-KILLING_S = 6.0
-KILLED_EVERY_S = 0.3
+KILLING_S = 4.0
+KILLED_EVERY_S = 0.2
 
-Factory = Callable[[str], RunningStack]
+TRUTH = Truth({}, {})
+"""These Workers' own: they have never seen the pictures, and all make up the same."""
+
+
+def careless(tmp_path_factory: pytest.TempPathFactory, notifications: str) -> Iterator[RunningStack]:
+    """A stack with Workers who are always right, whose notifications do not just come once."""
+    return start(
+        tmp_path_factory, notifications,
+        "--workers", "perfect", "--schedule-speed", "6", "--notifications", notifications,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def stack_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
-    """A stack with Workers who are always right, whose notifications are delivered in one of the ways there are."""
-    with contextlib.ExitStack() as ended:
-        yield lambda notifications: ended.enter_context(
-            contextlib.contextmanager(start)(
-                tmp_path_factory, notifications, "--workers", "perfect", "--schedule-speed", "30",
-                "--notifications", notifications,
-            )
-        )  # fmt: skip
+def duplicating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    yield from careless(tmp_path_factory, "duplicate")
 
 
-@pytest.mark.parametrize("notifications", ["duplicate", "drop"])
-def test_however_notifications_arrive_every_task_ends_right_and_each_answer_is_paid_once(
-    stack_with: Factory, notifications: str
+@pytest.fixture(scope="module")
+def dropping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    yield from careless(tmp_path_factory, "drop")
+
+
+def test_when_every_notification_comes_twice_tasks_end_right_and_each_answer_is_paid_once(
+    duplicating: RunningStack,
 ) -> None:
-    running = stack_with(notifications)
-    api = Api(running["api_url"], running["api_key"])
-    put_all(api, notifications)
-    wait_for_results(api, notifications)
-    audit = wait_for_audit(running)
-    assert audit.hits == TASKS
+    names = put_tasks(duplicating, "duplicate")
+    wait_for_results(duplicating, names)
+    wait_for_audit(duplicating, runs=1)
 
-    if notifications == "duplicate":
-        put_all(api, "killed")
-        killed = kill_functions(running)
-        wait_for_results(api, "killed")
-        assert len(killed) > KILLING_S
-        audit = wait_for_audit(running)
-        assert audit.hits == 2 * TASKS
+
+def test_killing_functions_at_work_changes_nothing(duplicating: RunningStack) -> None:
+    before = duplicating.operator.audit().hits // (2 * TASKS)
+    names = put_tasks(duplicating, "killed")
+    assert kill_functions(duplicating) > 0
+    wait_for_results(duplicating, names)
+    wait_for_audit(duplicating, runs=before + 1)
+
+
+def test_when_no_notification_ever_comes_tasks_end_right_and_each_answer_is_paid_once(dropping: RunningStack) -> None:
+    names = put_tasks(dropping, "drop")
+    wait_for_results(dropping, names)
+    wait_for_audit(dropping, runs=1)
+
+
+def put_tasks(running: RunningStack, prefix: str) -> list[str]:
+    """Put tasks of both functions; their names, the same for each function."""
+    api = Api(running["api_url"], running["api_key"])
+    names = [f"{prefix}-{number}" for number in range(TASKS)]
+    for name in names:
+        assert insist(partial(api.put, CONTAINS, name, contains_input(name, LABEL))).status in (200, 201)
+        assert insist(partial(api.put, SIMILARITY, name, similarity_input(name))).status in (200, 201)
+    return names
+
+
+def insist(ask: Callable[[], Reply]) -> Reply:
+    """What a caller does when the service is in trouble: ask again."""
+
+    def answered() -> Reply | None:
+        with contextlib.suppress(OSError):
+            reply = ask()
+            return reply if reply.status < 500 else None
+        return None
+
+    return wait_for("an answer", answered)
+
+
+def kill_functions(running: RunningStack) -> int:
+    """Kill any process of any function, again and again for some seconds; how many were killed at work."""
+    dice = random.Random(0)
+    killed_at_work = 0
+    give_over_at = time.monotonic() + KILLING_S
+    while time.monotonic() < give_over_at or (killed_at_work == 0 and time.monotonic() < give_over_at + 60):
+        functions = running.functions()
+        busy = [function for function in functions if function["state"] == "busy"]
+        if busy or functions:
+            victim = dice.choice(busy or functions)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim["process_id"], signal.SIGKILL)
+                killed_at_work += victim["state"] == "busy"
+        time.sleep(KILLED_EVERY_S)
+    return killed_at_work
+
+
+def wait_for_results(running: RunningStack, names: list[str]) -> None:
+    """Every task is completed, with what the pictures show."""
+    api = Api(running["api_url"], running["api_key"])
+    expected: dict[tuple[str, str], dict[str, Any]] = {}
+    for name in names:
+        url = picture_url(name)
+        expected[CONTAINS, name] = {"containsTarget": TRUTH.contains(url, LABEL)}
+        expected[SIMILARITY, name] = {"similarityScore": TRUTH.similarity(url, picture_url(f"{name}-other"))}
+
+    def has_ended(function: str, name: str) -> bool:
+        return insist(partial(api.get, function, name)).document["state"] != "processing"
+
+    for function, name in expected:
+        wait_for(f"{function} {name} to end", partial(has_ended, function, name), DEADLINE_S)
+    documents = {key: insist(partial(api.get, *key)).document for key in expected}
+    assert {key: document["result"] for key, document in documents.items()} == expected, documents
+
+
+def wait_for_audit(running: RunningStack, runs: int) -> None:
+    """In the end there is one HIT a task, and every answer that was asked for is paid, once, and nothing else is."""
+
+    def money() -> tuple[int, int, int, list[str]]:
+        audit = running.operator.audit()
+        return audit.hits, audit.rewards_paid_cents, audit.held_cents, audit.discrepancies
+
+    expected: tuple[int, int, int, list[str]] = (runs * 2 * TASKS, runs * COST_CENTS, 0, [])
+    with contextlib.suppress(AssertionError):
+        wait_for("the audit to add up", lambda: money() == expected, DEADLINE_S, poll_s=1.0)
+    assert money() == expected

@@ -1,18 +1,16 @@
 """The client that callers have had since 2017, unchanged: only its endpoint is ours, and it sends an API key."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import mturk_crowd_beta_client
 import pytest
 import requests
+from mturk_crowd_beta_client import MTurkCrowdClient
 from requests.adapters import HTTPAdapter
 
 from tests.stack.crowd_hands import CONTAINS, SIMILARITY, Hands, answer_all, contains_input, similarity_input
 from tests.stack.running_stack import RunningStack, wait_for
-
-Client = mturk_crowd_beta_client.MTurkCrowdClient
 
 
 class KeyAdapter(HTTPAdapter):
@@ -27,7 +25,7 @@ class KeyAdapter(HTTPAdapter):
 
 
 @pytest.fixture
-def client(running: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def client(running: RunningStack, monkeypatch: pytest.MonkeyPatch) -> MTurkCrowdClient:
     class SessionWithKey(requests.Session):
         def __init__(self) -> None:
             super().__init__()
@@ -37,7 +35,7 @@ def client(running: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     monkeypatch.setattr(mturk_crowd_beta_client, "Session", SessionWithKey)
     monkeypatch.setenv("AWS_ENDPOINT_URL", running["aws_endpoint_url"])
     session = boto3.Session(aws_access_key_id="caller", aws_secret_access_key="secret", region_name="us-east-1")
-    yield Client(session)
+    return MTurkCrowdClient(session)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def client(running: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     [(CONTAINS, 2, "yes", {"containsTarget": True}), (SIMILARITY, 3, "3", {"similarityScore": 0.75})],
 )
 def test_a_task_is_put_and_got_and_once_workers_have_answered_it_is_deleted(
-    client: Client,
+    client: MTurkCrowdClient,
     running: RunningStack,
     hands: list[Hands],
     function: str,
@@ -79,7 +77,7 @@ def test_a_task_is_put_and_got_and_once_workers_have_answered_it_is_deleted(
 
 
 @pytest.mark.parametrize("function", [CONTAINS, SIMILARITY])
-def test_a_task_of_a_test_twin_is_put_then_completed_and_deleted(client: Client, function: str) -> None:
+def test_a_task_of_a_test_twin_is_put_then_completed_and_deleted(client: MTurkCrowdClient, function: str) -> None:
     twin, name = f"{function}-test", f"original-{function}"
     task_input = _input(function, name)
     put = client.put_task(twin, name, task_input)
@@ -90,7 +88,9 @@ def test_a_task_of_a_test_twin_is_put_then_completed_and_deleted(client: Client,
     _delete(client, twin, name)
 
 
-def test_a_name_that_must_be_percent_encoded_is_refused_and_not_mistaken_for_another_path(client: Client) -> None:
+def test_a_name_that_must_be_percent_encoded_is_refused_and_not_mistaken_for_another_path(
+    client: MTurkCrowdClient,
+) -> None:
     for name in ("a/b", "a b", "é", "a%2Fb", ""):
         refused = client.put_task(CONTAINS, name, contains_input("original-name"))
         assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest"), name
@@ -100,7 +100,7 @@ def _input(function: str, name: str) -> dict[str, Any]:
     return contains_input(name) if function == CONTAINS else similarity_input(name)
 
 
-def _delete(client: Client, function: str, name: str) -> None:
+def _delete(client: MTurkCrowdClient, function: str, name: str) -> None:
     deleted = client.delete_task(function, name)
     assert (deleted.status_code, deleted.content) == (204, b"")
     for gone in (client.get_task(function, name), client.delete_task(function, name)):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+from functools import partial
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_every_answer_of_a_finished_task_has_the_same_document(
         name = f"status-{state}"
         assert api.put(CONTAINS, name, contains_input(name)).status == 201
         answer_all(running, hands[:2], name, answer)
-        wait_for(f"{name} to end", lambda name=name: api.get(CONTAINS, name).document["state"] != "processing")
+        wait_for(f"{name} to end", partial(_has_ended, api, name))
         got, put = api.get(CONTAINS, name), api.put(CONTAINS, name, contains_input(name))
         assert (got.status, put.status) == (200, 200)
         assert got.document == put.document
@@ -193,3 +194,7 @@ def test_every_answer_of_a_finished_task_has_the_same_document(
             {"result", "problemDetails"} - {filled}
         )
         assert api.delete(CONTAINS, name).status == 204
+
+
+def _has_ended(api: Api, name: str) -> bool:
+    return bool(api.get(CONTAINS, name).document["state"] != "processing")

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_workers_who_disagree_are_joined_by_others_until_one_answer_leads_by_two
     hit_id = wait_for_hit(running, name)
     with Hands(running, "Dev") as dev:
         for worker, answer in zip([*hands, dev], ("no", "yes", "yes", "yes"), strict=True):
-            wait_for("a place at the HIT", lambda worker=worker: _can_accept(worker, hit_id))
+            wait_for("a place at the HIT", partial(_can_accept, worker, hit_id))
             assert api.get(CONTAINS, name).document["state"] == "processing"
             worker.answer(hit_id, answer)
     assert wait_for_end(api, name)["result"] == {"containsTarget": True}
@@ -103,7 +104,7 @@ def test_answers_that_were_never_offered_are_paid_and_do_not_count(
     assert api.put(CONTAINS, name, contains_input(name)).status == 201
     hit_id = wait_for_hit(running, name)
     for worker, answer in zip(hands, ("maybe", "yes", "yes"), strict=True):
-        wait_for("a place at the HIT", lambda worker=worker: _can_accept(worker, hit_id))
+        wait_for("a place at the HIT", partial(_can_accept, worker, hit_id))
         worker.answer(hit_id, answer)
     assert wait_for_end(api, name)["result"] == {"containsTarget": True}
     wait_for("all three to be paid", lambda: _are_paid(running, hit_id, 3))

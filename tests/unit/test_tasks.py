@@ -94,7 +94,8 @@ def test_the_message_of_an_expired_task_is_the_one_that_clients_know() -> None:
 
 def test_the_body_of_a_put_is_an_object_with_an_input_and_nothing_else() -> None:
     assert read_put({"input": None}) is None
-    for body in (None, [], "input", 1, {}, {"Input": {}}):
+    bodies: list[Any] = [None, [], "input", 1, {}, {"Input": {}}]
+    for body in bodies:
         with pytest.raises(InvalidRequest, match='the key "input"'):
             read_put(body)
     with pytest.raises(InvalidRequest, match="unknown keys: a, b"):
