@@ -24,8 +24,8 @@ help:
 setup: $(INSTALLED)
 
 $(INSTALLED):
-	@command -v $(PYTHON) >/dev/null || { echo 'crowdsight needs Python 3.11 or newer; there is no $(PYTHON) here. Say which: make PYTHON=/path/to/python'; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "crowdsight needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say which: make PYTHON=/path/to/python"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo 'crowdsight needs Python 3.11 to 3.14; there is no $(PYTHON) here. Say which: make PYTHON=/path/to/python'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { echo "crowdsight needs Python 3.11 to 3.14; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say which: make PYTHON=/path/to/python"; exit 1; }
 	@echo 'Setting up .venv, which takes a minute or two and is done once'
 	@$(PYTHON) -m venv .venv
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
 
 from crowdsight.clock import system_clock
 from crowdsight.crowd.judging import Judging
@@ -21,6 +20,7 @@ from crowdsight.crowd.publishing import Publishing, problem_of
 from crowdsight.crowd.recording import Recorder
 from crowdsight.crowd.requester import Requester, WorkplaceUnavailable
 from crowdsight.crowd.requests import DeleteTask, GetTask, PutTask, Terms
+from crowdsight.crowd.workflow import WorkflowUnavailable
 from crowdsight.dynamodb import Table
 from crowdsight.task_store import SHARDS, Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode, Task, TaskKey
@@ -114,7 +114,7 @@ class Executions:
 
     def start(self, generation: Generation) -> None:
         if self.is_down:
-            raise EndpointConnectionError(endpoint_url="https://states.us-east-1.amazonaws.com")
+            raise WorkflowUnavailable("could not connect to Step Functions")
         self._mortal.call(self._start, generation.id)
 
     def wake(self, token: str) -> None:

@@ -57,6 +57,13 @@ class Everything(RuleBasedStateMachine):
             operator.fund_requester(requester_id, FUNDS_CENTS, "first")
         for worker_id in WORKERS:
             self.workplace.register_worker(worker_id, worker_id)
+        # Something of everything to start from: accepted, submitted, approved and rejected.
+        self.create("A1FIRST", 7, 3, 600, None)
+        self.create("A1SECOND", 30, 2, 86_400, None)
+        for n, worker_id, submits in ((1, "AW1", True), (2, "AW1", True), (1, "AW2", True), (2, "AW3", False)):
+            self.accept(n, worker_id, submits)
+        self.approve(1)
+        self.reject(1)
 
     @rule(
         requester_id=st.sampled_from(REQUESTERS),
@@ -208,7 +215,7 @@ class Everything(RuleBasedStateMachine):
             return None
 
 
-Everything.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Everything.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestEverything = Everything.TestCase
 
 

@@ -1,11 +1,13 @@
 """The APIs' routes, who may use them, and what the gateway answers by itself."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
+from crowdsight.openapi import describe_api
 from tests.infra.template import Assembly, Template, text_of
 
 PUBLIC, KEY = "NONE", "CUSTOM"
@@ -72,6 +74,15 @@ def routes_of(template: Template) -> dict[tuple[str, str], tuple[str | int, str]
 
 def test_the_crowds_routes(assembly: Assembly) -> None:
     assert routes_of(assembly.crowd) == CROWD_ROUTES
+
+
+def test_the_openapi_document_describes_every_route_that_a_lambda_answers_and_no_other(assembly: Assembly) -> None:
+    described = set()
+    for path, item in describe_api("/")["paths"].items():
+        route = re.sub("/functions/[^/]+/", "/functions/{function}/", path)
+        described |= {(verb.upper(), route) for verb in item.keys() - {"parameters"}}
+    answered = {route for route, (answer, _) in routes_of(assembly.crowd).items() if isinstance(answer, str)}
+    assert described == answered
 
 
 def test_the_workplaces_routes(assembly: Assembly) -> None:

@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 from tests.stack.raw_http import Api, assert_is_error
 from tests.stack.running_stack import RunningStack
 
-BUDGET_S = 30
+BUDGET_S = 25
 """How long schemathesis looks for a contradiction."""
 
 REQUESTS_A_SECOND = 40

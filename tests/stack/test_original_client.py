@@ -88,7 +88,7 @@ def test_a_task_of_a_test_twin_is_put_then_completed_and_deleted(client: MTurkCr
     _delete(client, twin, name)
 
 
-def test_a_name_that_must_be_percent_encoded_is_refused_and_not_mistaken_for_another_path(
+def test_a_name_that_has_to_be_percent_encoded_is_refused_and_names_no_other_path(
     client: MTurkCrowdClient,
 ) -> None:
     for name in ("a/b", "a b", "é", "a%2Fb", ""):

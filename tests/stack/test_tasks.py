@@ -53,7 +53,7 @@ def test_of_50_different_puts_at_once_one_creates_the_task_and_the_others_are_re
     [winner] = [number for number, reply in enumerate(replies) if reply.status == 201]
     assert api.get(CONTAINS, name).document["input"] == contains_input(f"{name}-{winner}")
     wait_for_hit(running, f"{name}-{winner}")
-    assert [number for number in range(AT_ONCE) if hits_of(running, f"{name}-{number}")] == [winner]
+    assert len([hit for hit in all_hits(running) if f"/{name}-" in hit["Question"]]) == 1
 
 
 def test_a_task_ends_with_what_two_workers_agree_on_who_are_paid_and_its_hit_is_disposed_of(

@@ -30,6 +30,7 @@ CORE = (
     "crowdsight.tasks",
     "crowdsight.crowd.answers",
     "crowdsight.crowd.prices",
+    "crowdsight.money",
     "crowdsight.crowd.questions",
     "crowdsight.workplace.answers",
     "crowdsight.workplace.assignments",

@@ -1,1 +1,1 @@
-"""crowdsight: crowd tasks, image search and the workplace behind them."""
+"""crowdsight: crowd tasks about images, and the workplace behind them."""

@@ -75,6 +75,7 @@ Label = Annotated[
         max_length=MAX_PADDED_LABEL_CHARACTERS,
         description="What to look for, 1 to 200 characters after trimming.",
         examples=["dog"],
+        json_schema_extra={"pattern": r"\S"},
     ),
     AfterValidator(_label),
 ]

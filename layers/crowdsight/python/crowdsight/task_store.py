@@ -93,6 +93,7 @@ class TaskStore:
     # The task
 
     def find(self, key: TaskKey) -> Task | None:
+        """The task that has this name now, or None."""
         item = self._table.get(_task_pk(key), "TASK")
         return _task(key, item) if item else None
 
@@ -104,8 +105,11 @@ class TaskStore:
         `ceiling_cents`: the account's monthly crowd budget, 0 = none.
         Raises TaskExists, BudgetExceeded.
         """
+        if ceiling_cents and worst_case_cents > ceiling_cents:
+            raise BudgetExceeded(_budget_message(worst_case_cents, ceiling_cents))
         now = self._clock()
-        generation = {
+        month = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m")
+        generation: Item = {
             "pk": _generation_pk(task.generation),
             "sk": "GENERATION",
             "account": task.key.account,
@@ -119,13 +123,13 @@ class TaskStore:
             "open_pk": task.generation[0],
             "open_sk": now,
         }
-        steps = [self._take_name_step(task), self._table.put_step("generation", generation, "attribute_not_exists(pk)")]
         if ceiling_cents:
-            month = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m")
             generation |= {"budget_month": month, "worst_case_cents": worst_case_cents}
-            steps[1] = self._table.put_step("generation", generation, "attribute_not_exists(pk)")
-            if worst_case_cents > ceiling_cents:
-                raise BudgetExceeded(_budget_message(worst_case_cents, ceiling_cents))
+        steps = [
+            self._table.put_step("task", self._task_item(task), "attribute_not_exists(pk)"),
+            self._table.put_step("generation", generation, "attribute_not_exists(pk)"),
+        ]
+        if ceiling_cents:
             steps.append(
                 self._table.update_step(
                     "budget",
@@ -145,10 +149,9 @@ class TaskStore:
 
     def create_finished(self, task: Task) -> None:
         """Take the name for a task that is finished from the start. Raises TaskExists."""
-        step = self._take_name_step(task)
         try:
-            self._table.transact([step])
-        except TransactionFailed as error:
+            self._table.put(self._task_item(task), "attribute_not_exists(pk)")
+        except ConditionFailed as error:
             raise TaskExists from error
 
     def delete(self, key: TaskKey) -> None:
@@ -185,6 +188,7 @@ class TaskStore:
     # Its generation
 
     def generation(self, generation_id: str) -> Generation | None:
+        """The generation, or None if there is none or its record is forgotten."""
         item = self._table.get(_generation_pk(generation_id), "GENERATION")
         return _generation(item) if item else None
 
@@ -319,7 +323,7 @@ class TaskStore:
         except TransactionFailed:
             pass  # settled already
 
-    def _take_name_step(self, task: Task) -> Any:
+    def _task_item(self, task: Task) -> Item:
         now = self._clock()
         item: Item = {
             "pk": _task_pk(task.key),
@@ -331,7 +335,7 @@ class TaskStore:
         }
         if task.state is not State.PROCESSING:
             item |= {"result": json.dumps(task.result), "ttl_s": now // 1000 + KEEP_FINISHED_S}
-        return self._table.put_step("task", item, "attribute_not_exists(pk)")
+        return item
 
     def _finish(
         self, generation: Generation, state: State, change: str, values: dict[str, Any], names: dict[str, str]
@@ -342,14 +346,13 @@ class TaskStore:
                 "task",
                 _task_pk(generation.key),
                 "TASK",
-                f"SET #state = :state, ttl_s = :ttl, finished_at_ms = :now, {change}",
+                f"SET #state = :state, ttl_s = :ttl, {change}",
                 "#state = :processing AND generation = :generation",
                 values
                 | {
                     "state": state.value,
                     "processing": State.PROCESSING.value,
                     "generation": generation.id,
-                    "now": now,
                     "ttl": now // 1000 + KEEP_FINISHED_S,
                 },
                 names | {"state": "state"},

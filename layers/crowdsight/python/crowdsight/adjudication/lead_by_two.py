@@ -20,9 +20,9 @@ class LeadByTwo:
     first_answers: int = LEAD
 
     def judge(self, answers: Sequence[Answer]) -> Verdict:
-        (leader, most), (_, next_most) = [*Counter(answer.value for answer in answers).most_common(2), *[("", 0)] * 2][
-            :2
-        ]
-        if most - next_most < LEAD:
+        ranking = Counter(answer.value for answer in answers).most_common(2)
+        counts = [count for _, count in ranking] + [0, 0]
+        if counts[0] - counts[1] < LEAD:
             return Undecided()
+        leader = ranking[0][0]
         return Unloadable() if leader == UNAVAILABLE else Decided(leader)

@@ -13,7 +13,7 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import Clock
 from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms
 from crowdsight.crowd.prices import answer_cents
-from crowdsight.crowd.requester import Gone, Refused, Requester, RequesterError, Submission, annotation_of
+from crowdsight.crowd.requester import Gone, Refused, Requester, RequesterError, Submission
 from crowdsight.crowd.workflow import Workflow
 from crowdsight.task_store import Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode
@@ -95,13 +95,13 @@ class Recorder:
 
     def _record_assignment(self, assignment_id: str) -> None:
         try:
-            submission = self._requester.submission(assignment_id)
+            submission, generation_id = self._requester.submission(assignment_id)
         except Gone:
             return  # its HIT is disposed of, which happens only after every answer is paid
-        if submission.generation_id is None:
+        if generation_id is None:
             return  # a HIT of another program of this requester
-        self._record(submission.generation_id, submission)
-        self._wake(submission.generation_id)
+        self._record(generation_id, submission)
+        self._wake(generation_id)
 
     def _look_at_hit(self, hit_id: str) -> None:
         try:
@@ -116,7 +116,7 @@ class Recorder:
     def _collect(self, generation: Generation, hit_id: str) -> None:
         try:
             hit = self._requester.hit(hit_id)
-            for submission in self._requester.submissions(hit_id, annotation_of(generation.id)):
+            for submission in self._requester.submissions(hit_id):
                 self._record(generation.id, submission)
         except Gone:
             self._store.set_hit_over(generation.id)

@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from crowdsight.catalogue import CrowdFunction
 from crowdsight.crowd.answers import read_form_value
+from crowdsight.money import wire_dollars
 from crowdsight.task_store import RecordedAnswer
 
 ANNOTATION_PREFIX = "crowdsight:"
@@ -59,7 +60,6 @@ class RequesterError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
-        self.message = message
 
 
 class InsufficientFunds(RequesterError):
@@ -86,7 +86,6 @@ class Refused(RequesterError):
 class HitState:
     """`reviewable`: nobody is working on it, and nobody can take it unless it is extended."""
 
-    hit_id: str
     generation_id: str | None
     reviewable: bool
     expires_at_ms: int
@@ -97,8 +96,6 @@ class Submission:
     """A submitted assignment. `paid`: approved already."""
 
     answer: RecordedAnswer
-    generation_id: str | None
-    hit_id: str
     paid: bool
 
 
@@ -119,7 +116,7 @@ class Requester:
                     MaxAssignments=function.adjudicator.first_answers,
                     LifetimeInSeconds=lifetime_s,
                     Question=question_xml,
-                    RequesterAnnotation=ANNOTATION_PREFIX + generation_id,
+                    RequesterAnnotation=annotation_of(generation_id),
                     UniqueRequestToken=generation_id,
                 )
             except ClientError as error:
@@ -156,18 +153,18 @@ class Requester:
                 if _code(error) not in _DONE_CODES:
                     raise
 
-    def submission(self, assignment_id: str) -> Submission:
-        """Raises Gone."""
+    def submission(self, assignment_id: str) -> tuple[Submission, str | None]:
+        """A submitted assignment and its HIT's generation, None for a HIT of another program. Raises Gone."""
         with _errors():
             answer = self._client.get_assignment(AssignmentId=assignment_id)
-            return _submission(answer["Assignment"], answer["HIT"].get("RequesterAnnotation"))
+            return _submission(answer["Assignment"]), _generation_id(answer["HIT"].get("RequesterAnnotation"))
 
-    def submissions(self, hit_id: str, annotation: str) -> Iterator[Submission]:
+    def submissions(self, hit_id: str) -> Iterator[Submission]:
         """Every assignment of the HIT that was submitted. Raises Gone."""
         with _errors():
             for page in self._client.get_paginator("list_assignments_for_hit").paginate(HITId=hit_id):
                 for assignment in page["Assignments"]:
-                    yield _submission(assignment, annotation)
+                    yield _submission(assignment)
 
     def hit(self, hit_id: str) -> HitState:
         """Raises Gone."""
@@ -176,7 +173,6 @@ class Requester:
         if hit["HITStatus"] == "Disposed":
             raise Gone("AWS.MechanicalTurk.HITDoesNotExist", f"HIT {hit_id} is disposed of")
         return HitState(
-            hit_id=hit_id,
             generation_id=_generation_id(hit.get("RequesterAnnotation")),
             reviewable=hit["HITStatus"] in ("Reviewable", "Reviewing"),
             expires_at_ms=_milliseconds(hit["Expiration"]),
@@ -198,7 +194,7 @@ class Requester:
                 Title=function.title,
                 Description=function.description,
                 Keywords=function.keywords,
-                Reward=f"{function.reward_cents // 100}.{function.reward_cents % 100:02}",
+                Reward=wire_dollars(function.reward_cents),
                 AssignmentDurationInSeconds=function.assignment_duration_s,
             )["HITTypeId"]
             self._client.update_notification_settings(
@@ -216,6 +212,7 @@ class Requester:
 
 
 def annotation_of(generation_id: str) -> str:
+    """What a HIT says of the generation that it belongs to."""
     return ANNOTATION_PREFIX + generation_id
 
 
@@ -225,7 +222,7 @@ def _generation_id(annotation: str | None) -> str | None:
     return None
 
 
-def _submission(assignment: Mapping[str, Any], annotation: str | None) -> Submission:
+def _submission(assignment: Mapping[str, Any]) -> Submission:
     return Submission(
         answer=RecordedAnswer(
             assignment_id=assignment["AssignmentId"],
@@ -233,8 +230,6 @@ def _submission(assignment: Mapping[str, Any], annotation: str | None) -> Submis
             form_value=read_form_value(assignment.get("Answer", "")),
             submitted_at_ms=_milliseconds(assignment["SubmitTime"]),
         ),
-        generation_id=_generation_id(annotation),
-        hit_id=assignment["HITId"],
         paid=assignment["AssignmentStatus"] == "Approved",
     )
 

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from crowdsight.catalogue import CrowdFunction, find_function
 from crowdsight.crowd.prices import worst_case_cents
-from crowdsight.crowd.workflow import Workflow
+from crowdsight.crowd.workflow import Workflow, WorkflowUnavailable
 from crowdsight.errors import InternalError, InvalidRequest, NotFound
 from crowdsight.task_store import TaskExists, TaskStore
 from crowdsight.tasks import State, Task, TaskKey, canonical_json, check_input, check_name, result_of
@@ -66,7 +64,7 @@ class PutTask:
         if generation:
             try:
                 self._workflow.start(generation)
-            except (ClientError, BotoCoreError):
+            except WorkflowUnavailable:
                 return task  # the task stands; reconcile_hits starts its execution within a minute
             self._store.mark_started(generation.id)
         return task

@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from crowdsight.task_store import Generation
+
+
+class WorkflowUnavailable(Exception):
+    """Step Functions did not take the request; it may be made again."""
 
 
 class Workflow:
@@ -14,7 +20,10 @@ class Workflow:
         self._arn = arn
 
     def start(self, generation: Generation) -> None:
-        """Start the generation's one execution, which is named after it; again: changes nothing."""
+        """Start the generation's one execution, which is named after it; again: changes nothing.
+
+        Raises WorkflowUnavailable.
+        """
         try:
             self._client.start_execution(
                 stateMachineArn=self._arn,
@@ -23,6 +32,8 @@ class Workflow:
             )
         except self._client.exceptions.ExecutionAlreadyExists:
             pass  # started by an earlier run
+        except (ClientError, BotoCoreError) as error:
+            raise WorkflowUnavailable(str(error)) from error
 
     def wake(self, token: str) -> None:
         """Let the execution that waits behind this task token go on; a token that is used up changes nothing."""

@@ -1,13 +1,10 @@
-"""Requesters' money: accounts, the ledger behind them, and what an assignment costs. All in integer cents.
+"""Requesters' money: accounts, the ledger behind them. All in integer cents.
 
 Money comes in by `fund`; it is *available*, then *held* while an assignment may still have to be paid, then *spent*.
 Every change of a balance has its entry in the ledger; an entry is written once and never changed.
 """
 
 from dataclasses import dataclass
-
-FEE_SURCHARGE_FROM_ASSIGNMENTS = 10
-FEE_SURCHARGE_PERCENT = 20
 
 
 @dataclass(frozen=True)
@@ -41,14 +38,3 @@ class LedgerEntry:
     hit_id: str | None = None
     assignment_id: str | None = None
     worker_id: str | None = None
-
-
-def fee_cents(reward_cents: int, fee_percent: int, max_assignments: int) -> int:
-    """The workplace's fee for one assignment: a percentage of the reward, half a cent rounded up, at least one cent.
-
-    As MTurk's price list: a HIT with ten assignments or more costs another 20 % of the reward. Nothing at 0 %.
-    """
-    if fee_percent == 0:
-        return 0
-    surcharge = FEE_SURCHARGE_PERCENT if max_assignments >= FEE_SURCHARGE_FROM_ASSIGNMENTS else 0
-    return max(1, (reward_cents * (fee_percent + surcharge) + 50) // 100)

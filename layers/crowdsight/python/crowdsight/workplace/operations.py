@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from crowdsight.money import wire_dollars
 from crowdsight.workplace.assignments import Assignment
 from crowdsight.workplace.events import Event, EventType, Notification
 from crowdsight.workplace.faults import RequestError
@@ -150,7 +151,10 @@ def delete_hit(call: Call) -> Answer:
 
 def get_account_balance(call: Call) -> Answer:
     account = call.requesters.account(call.requester_id)
-    return {"AvailableBalance": _dollars(account.available_cents), "OnHoldBalance": _dollars(account.held_cents)}
+    return {
+        "AvailableBalance": wire_dollars(account.available_cents),
+        "OnHoldBalance": wire_dollars(account.held_cents),
+    }
 
 
 def update_notification_settings(call: Call) -> Answer:
@@ -239,7 +243,7 @@ def _question(call: Call) -> Question:
 def _reward_cents(text: str) -> int:
     cents = int(Decimal(text) * 100) if len(text) <= 15 else MAX_REWARD_CENTS + 1
     if cents > MAX_REWARD_CENTS:
-        raise RequestError("ParameterValidationError", f"Reward must be at most {_dollars(MAX_REWARD_CENTS)}.")
+        raise RequestError("ParameterValidationError", f"Reward must be at most {wire_dollars(MAX_REWARD_CENTS)}.")
     return cents
 
 
@@ -289,7 +293,7 @@ def _hit(offered: OfferedHit) -> Answer:
         "Keywords": hit.keywords or None,
         "HITStatus": hit.status.value,
         "MaxAssignments": hit.max_assignments,
-        "Reward": _dollars(hit.reward_cents),
+        "Reward": wire_dollars(hit.reward_cents),
         "AutoApprovalDelayInSeconds": hit.auto_approval_delay_s,
         "Expiration": _time(hit.expires_at_ms),
         "AssignmentDurationInSeconds": hit.assignment_duration_s,
@@ -321,7 +325,3 @@ def _assignment(assignment: Assignment) -> Answer:
 
 def _time(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def _dollars(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"

@@ -5,13 +5,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 from crowdsight.dynamodb import Item, TransactionFailed
+from crowdsight.money import FEE_SURCHARGE_FROM_ASSIGNMENTS, fee_cents
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.assignments import SEEN_BY_REQUESTERS, Assignment, AssignmentStatus
 from crowdsight.workplace.events import DeliveryFailed, Event, Notification, event_document
 from crowdsight.workplace.faults import HitNotFound, RequestError
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import id_of
-from crowdsight.workplace.ledger import FEE_SURCHARGE_FROM_ASSIGNMENTS, Account, fee_cents
+from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.questions import Question
 from crowdsight.workplace.store import Store

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from crowdsight.clock import Clock
+from crowdsight.money import shown_dollars
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.faults import (
     AssignmentNotFound,
@@ -47,7 +48,7 @@ from crowdsight.workplace.site_errors import (
     SiteError,
 )
 from crowdsight.workplace.site_http import Fields, Request, Response
-from crowdsight.workplace.site_pages import Pages, dollars, hidden_field, see_other
+from crowdsight.workplace.site_pages import Pages, hidden_field, see_other
 from crowdsight.workplace.site_views import AssignmentInHand, EarningsEntry, Frame, HitView
 from crowdsight.workplace.workplace import Workplace
 
@@ -246,7 +247,7 @@ class WorkerSite:
             if assignment.status not in _DONE:
                 raise
             return self._framed(request, 200, "Already submitted", "This answer was taken before.", is_submitted=True)
-        promise = f"You earn {dollars(assignment.reward_cents)} when it is approved."
+        promise = f"You earn {shown_dollars(assignment.reward_cents)} when it is approved."
         return self._framed(request, 200, "Submitted", promise, is_submitted=True)
 
     # -- being paid
@@ -353,7 +354,7 @@ class WorkerSite:
             return None
         if assignment.status not in _DONE:
             return None
-        return f"You earn {dollars(assignment.reward_cents)} when it is approved."
+        return f"You earn {shown_dollars(assignment.reward_cents)} when it is approved."
 
     def _frame(
         self, request: Request, question: Question, hit_id: str, assignment_id: str, session: Session

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from crowdsight.money import shown_dollars
 from crowdsight.workplace.site_http import Response
 
 _HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ class Pages:
             auto_reload=False,
         )
         self._templates.filters |= {
-            "dollars": dollars,
+            "dollars": shown_dollars,
             "duration": duration,
             "about": about,
             "moment": moment,
@@ -99,11 +100,6 @@ def see_other(address: str, set_cookie: str | None = None) -> Response:
 def hidden_field(name: str, value: str) -> Markup:
     """A form's hidden field."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
-
-
-def dollars(cents: int) -> str:
-    """Cents as MTurk writes money: 2 is $0.02, 123456 is $1,234.56."""
-    return f"${cents // 100:,}.{cents % 100:02}"
 
 
 def duration(seconds: int) -> str:

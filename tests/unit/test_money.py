@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdsight.workplace.ledger import fee_cents
+from crowdsight.money import fee_cents, shown_dollars, wire_dollars
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,10 @@ def test_a_fee_is_never_more_than_half_a_cent_off(reward_cents: int, percent: in
     exact_hundredths = reward_cents * whole
     fee = fee_cents(reward_cents, percent, assignments)
     assert fee == 1 or abs(fee * 100 - exact_hundredths) <= 50
+
+
+@pytest.mark.parametrize(
+    ("cents", "wire", "shown"), [(2, "0.02", "$0.02"), (100, "1.00", "$1.00"), (123456, "1234.56", "$1,234.56")]
+)
+def test_programs_get_plain_dollars_and_people_get_a_sign_and_commas(cents: int, wire: str, shown: str) -> None:
+    assert (wire_dollars(cents), shown_dollars(cents)) == (wire, shown)
