@@ -31,8 +31,19 @@ DAY_S = 86_400
 NEVER_RETRIED = ["InsufficientFunds", "AccountSetup"]
 """Refusals that do not pass by themselves, by the names of the Lambdas' exceptions."""
 
+PASSING = ["WorkplaceUnavailable", "Lambda.TooManyRequestsException"]
+"""What passes by itself, and must not end a task whose answers are partly paid already."""
+
 RETRY = [
     {"ErrorEquals": NEVER_RETRIED, "MaxAttempts": 0},
+    {
+        "ErrorEquals": PASSING,
+        "IntervalSeconds": 1,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": 60,
+        "JitterStrategy": "FULL",
+        "MaxAttempts": 60,
+    },
     {
         "ErrorEquals": ["States.TaskFailed"],  # whatever else a Lambda raises, and Lambda's own errors
         "IntervalSeconds": 1,
@@ -42,7 +53,7 @@ RETRY = [
         "MaxAttempts": 8,
     },
 ]
-"""At most 2 minutes of pauses in all, 1 on average: 1, 2, 4, 8, 16, 30, 30 and 30 seconds, each random up to that."""
+"""The last rule pauses for at most 1, 2, 4, 8, 16, 30, 30 and 30 seconds: 2 minutes in all, 1 on average."""
 
 LOG_DELIVERY = [
     "logs:CreateLogDelivery",

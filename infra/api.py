@@ -41,7 +41,14 @@ class CrowdApi(RestApi):
         get_openapi: Operation,
         settings: Settings,
     ) -> None:
-        super().__init__(scope, id, name="crowdsight", title="Crowd tasks", settings=settings)
+        super().__init__(
+            scope,
+            id,
+            name="crowdsight",
+            title="Crowd tasks",
+            rate=settings.throttle_rate,
+            burst=settings.throttle_burst,
+        )
         authorizer = apigateway.RequestAuthorizer(
             self,
             "Authorizer",

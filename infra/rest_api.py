@@ -8,7 +8,6 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.operation import Operation
-from infra.settings import Settings
 
 ACCESS_LOG = json.dumps(
     {
@@ -26,9 +25,12 @@ ACCESS_LOG = json.dumps(
 
 
 class RestApi(apigateway.RestApi):
-    """`name`: what it is called in the account. `url` is the base address of its one stage, `prod`, ending in `/`."""
+    """`name`: what it is called in the account. `rate`, `burst`: requests a second and at once, before 429.
 
-    def __init__(self, scope: Construct, id: str, *, name: str, title: str, settings: Settings) -> None:
+    `url` is the base address of its one stage, `prod`, ending in `/`.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, name: str, title: str, rate: int, burst: int) -> None:
         access_log = logs.LogGroup(
             scope, f"{id}AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -41,8 +43,8 @@ class RestApi(apigateway.RestApi):
             cloud_watch_role=True,
             deploy_options=apigateway.StageOptions(
                 stage_name="prod",
-                throttling_rate_limit=settings.throttle_rate,
-                throttling_burst_limit=settings.throttle_burst,
+                throttling_rate_limit=rate,
+                throttling_burst_limit=burst,
                 access_log_destination=apigateway.LogGroupLogDestination(access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(ACCESS_LOG),
                 logging_level=apigateway.MethodLoggingLevel.ERROR,

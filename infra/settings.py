@@ -28,10 +28,16 @@ class Settings:
     """What the workplace charges requesters on top of each reward, in percent of it, 0 to 100."""
 
     throttle_rate: int = 50
-    """Requests a second that each API takes in the long run; more are answered 429."""
+    """Requests a second that the callers' API takes in the long run; more are answered 429."""
 
     throttle_burst: int = 100
-    """Requests that each API takes at once."""
+    """Requests that the callers' API takes at once."""
+
+    workplace_throttle_rate: int = 200
+    """The same for the workplace, whose requests are those of Workers and of the tasks already taken on."""
+
+    workplace_throttle_burst: int = 400
+    """Requests that the workplace takes at once."""
 
     mturk_endpoint_url: str = ""
     """Where HITs are published; empty for this deployment's own workplace, which is left out otherwise."""
@@ -54,8 +60,8 @@ class Settings:
         _require(60 <= self.hit_lifetime_s <= 2_592_000, "hit_lifetime_s must be from 60 to 2592000")
         _require(self.crowd_budget_cents >= 0, "crowd_budget_cents must not be negative")
         _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")
-        _require(self.throttle_rate > 0, "throttle_rate must be positive")
-        _require(self.throttle_burst > 0, "throttle_burst must be positive")
+        for name in ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
         _require(
             bool(self.mturk_endpoint_url) == bool(self.mturk_credentials_secret),
             "mturk_endpoint_url and mturk_credentials_secret go together: give both or neither",

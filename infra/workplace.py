@@ -59,7 +59,14 @@ class WorkplaceStack(Stack):
         sweep_workplace = self._sweep_workplace()
         self.notifiers = [mturk_api, worker_site, sweep_workplace]
 
-        api = RestApi(self, "WorkplaceApi", name="crowdsight-workplace", title="The workplace", settings=settings)
+        api = RestApi(
+            self,
+            "WorkplaceApi",
+            name="crowdsight-workplace",
+            title="The workplace",
+            rate=settings.workplace_throttle_rate,
+            burst=settings.workplace_throttle_burst,
+        )
         api.route("POST", "/", mturk_api, why_open="Requests carry a SigV4 signature, which the Lambda verifies.")
         api.route("GET", "/", worker_site, why_open=BY_INVITATION)
         api.route("ANY", "/{proxy+}", worker_site, why_open=BY_INVITATION)

@@ -4,7 +4,8 @@ moto 5.2 as it comes
 - restores a copy of the whole table when a transaction fails, and with it undoes what other threads wrote meanwhile;
 - changes items in place while another thread reads, sorts or serializes them;
 - sorts the whole table for each query;
-- spends most of each call on routing, parsing and serializing by botocore's model.
+- spends most of each call on routing, parsing and serializing by botocore's model;
+- imports a module for each value of each answer.
 Here one lock covers every operation; a transaction evaluates all its conditions, then writes; a query looks at its own
 partition; and calls on items skip the generic layers.
 """
@@ -29,7 +30,7 @@ from moto.dynamodb.exceptions import (
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.models.utilities import DynamoJsonEncoder
+from moto.dynamodb.models.utilities import DynamoJsonEncoder, dynamo_to_dict
 
 from local.http_server import Request, Response
 
@@ -57,6 +58,7 @@ _narrowed = threading.local()
 def install() -> None:
     """Change moto in this process; once, before it serves."""
     responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_STEPS
+    responses.dynamo_to_dict = to_wire  # type: ignore[assignment, attr-defined]
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[assignment, method-assign]
 
     call_any_action = responses.DynamoHandler.call_action
@@ -80,6 +82,19 @@ def install() -> None:
 
     Table.all_items = narrowed_items  # type: ignore[assignment, method-assign]
     Table.query = narrowed_query  # type: ignore[assignment, method-assign]
+
+
+def to_wire(value: Any) -> Any:
+    """The same as moto's `dynamo_to_dict`, which is left what is rare."""
+    if isinstance(value, DynamoType) and value.type not in ("B", "BS"):
+        return {value.type: to_wire(value.value)}
+    if isinstance(value, dict):
+        return {name: to_wire(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [to_wire(member) for member in value]
+    if isinstance(value, str | int):
+        return value
+    return dynamo_to_dict(value)
 
 
 def answer(request: Request) -> Response | None:

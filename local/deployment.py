@@ -5,10 +5,10 @@ import re
 import secrets
 import string
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 from botocore.config import Config
@@ -17,9 +17,34 @@ from local.template import ACCOUNT_ID, REGION, Resource, Template
 
 EXECUTE_API_URL = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:/([A-Za-z0-9_-]+))?")
 
+SERVED_FUNCTION = (
+    *("Architectures", "Code", "Description", "Environment", "FunctionName", "Handler", "Layers", "LoggingConfig"),
+    *("MemorySize", "Role", "Runtime", "Tags", "Timeout", "TracingConfig"),
+)
+
 
 class DeploymentError(Exception):
     """The template cannot be run here; the message says why."""
+
+
+def refuse(resource: Resource, what: str) -> NoReturn:
+    """Raise DeploymentError for something that a resource asks for and that is not served."""
+    raise DeploymentError(f"{resource.stack}/{resource.logical_id}: the local stack does not serve {what}")
+
+
+def check_served(resource: Resource, properties: Mapping[str, Any], served: Collection[str]) -> None:
+    """Raise DeploymentError for properties, of a resource or within it, that are not among those served."""
+    unserved = sorted(set(properties) - set(served))
+    if unserved:
+        refuse(resource, ", ".join(unserved))
+
+
+def function_of(uri: str) -> str:
+    """The ARN of the function in the URI of an integration or an authorizer. Raises DeploymentError."""
+    found = re.search(r"/functions/(arn:[^/]+)/invocations$", uri)
+    if found is None:
+        raise DeploymentError(f"not a Lambda integration: {uri}")
+    return found[1]
 
 
 @dataclass(frozen=True)
@@ -28,18 +53,12 @@ class Function:
 
     name: str
     operation: str
-    stack: str
     code_path: Path
     layer_paths: tuple[Path, ...]
     handler: str
     environment: Mapping[str, str]
     timeout_s: int = 3
     memory_mb: int = 128
-    reserved_concurrency: int | None = None
-    log_format: str = "Text"
-    log_level: str = ""
-    retries: int = 2
-    dead_letter_arn: str = ""
 
     @property
     def arn(self) -> str:
@@ -103,6 +122,8 @@ def deploy(assembly: Path, clients: Clients) -> Deployed:
     deployed = Deployed()
     cloudformation = clients.client("cloudformation")
     for template in read_templates(assembly):
+        if unknown := template.unknown_types():
+            raise DeploymentError(f"{template.stack}: the local stack does not serve {', '.join(unknown)}")
         _make_secrets(template, clients)
         cloudformation.create_stack(StackName=template.stack, TemplateBody=json.dumps(template.for_moto()))
         [stack] = cloudformation.describe_stacks(StackName=template.stack)["Stacks"]
@@ -161,7 +182,7 @@ def with_local_urls(function: Function, urls: Mapping[str, str]) -> Function:
         return urls.get(found[1], found[0])
 
     environment = {name: EXECUTE_API_URL.sub(local, value) for name, value in function.environment.items()}
-    return Function(**{**function.__dict__, "environment": environment})
+    return replace(function, environment=environment)
 
 
 def start_workflows(deployed: Deployed, clients: Clients) -> None:
@@ -185,20 +206,15 @@ def start_workflows(deployed: Deployed, clients: Clients) -> None:
 
 def _functions(assembly: Path, deployed: Deployed) -> Iterator[Function]:
     layers = {layer.physical_id: _asset(assembly, layer) for layer in deployed.of_type("AWS::Lambda::LayerVersion")}
-    retries = {
-        config.properties["FunctionName"]: int(config.properties["MaximumRetryAttempts"])
-        for config in deployed.of_type("AWS::Lambda::EventInvokeConfig")
-        if "MaximumRetryAttempts" in config.properties
-    }
     for resource in deployed.of_type("AWS::Lambda::Function"):
         properties = resource.properties
         if not properties.get("Runtime", "").startswith("python"):
-            continue  # CDK's own custom resources; nothing here needs them
-        logging = properties.get("LoggingConfig", {})
+            refuse(resource, f"the runtime {properties.get('Runtime')}")
+        check_served(resource, properties, SERVED_FUNCTION)
+        check_served(resource, properties.get("LoggingConfig", {}), ("LogGroup",))
         yield Function(
             name=resource.physical_id,
             operation=_snake_case(resource.construct),
-            stack=resource.stack,
             code_path=_asset(assembly, resource),
             layer_paths=tuple(layers[arn] for arn in properties.get("Layers", [])),
             handler=properties["Handler"],
@@ -207,11 +223,6 @@ def _functions(assembly: Path, deployed: Deployed) -> Iterator[Function]:
             },
             timeout_s=int(properties.get("Timeout", 3)),
             memory_mb=int(properties.get("MemorySize", 128)),
-            reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
-            log_format=logging.get("LogFormat", "Text"),
-            log_level=logging.get("ApplicationLogLevel", ""),
-            retries=retries.get(resource.physical_id, 2),
-            dead_letter_arn=properties.get("DeadLetterConfig", {}).get("TargetArn", ""),
         )
 
 

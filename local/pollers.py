@@ -7,7 +7,6 @@ becomes visible again after the queue's visibility timeout and, received too oft
 order, and whoever sends may lose messages before SQS has them.
 """
 
-import enum
 import json
 import random
 import threading
@@ -17,27 +16,23 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.children import Stopping
-from local.deployment import Clients, Deployed
-from local.lambdas import Lambda, Outcome, TooManyRequests
+from local.deployment import Clients, Deployed, check_served
+from local.lambdas.invocations import Outcome
+from local.lambdas.service import Lambda
 from local.log import log
-from local.template import ACCOUNT_ID, REGION
+from local.options import Notifications
+from local.template import REGION
 
 MAX_RECEIVED = 10
 LONG_POLL_S = 20
 CONCURRENT_BATCHES = 4
 LONGEST_DELAY_S = 3.0
+"""Of what is delivered again, or out of order."""
 
-
-class Notifications(enum.StrEnum):
-    """What becomes of messages between a queue and its function."""
-
-    NORMAL = "normal"
-    DUPLICATE = "duplicate"
-    """Each batch is delivered twice, the second time up to 3 s later."""
-    DROP = "drop"
-    """Messages are received, deleted and never delivered."""
-    REORDER = "reorder"
-    """Each message is delivered alone, up to 3 s late."""
+SERVED = (
+    *("BatchSize", "Enabled", "EventSourceArn", "FunctionName", "FunctionResponseTypes"),
+    *("MaximumBatchingWindowInSeconds", "ScalingConfig", "Tags"),
+)
 
 
 class Poller:
@@ -125,10 +120,7 @@ class Poller:
 
     def _deliver(self, messages: list[dict[str, Any]]) -> None:
         event = {"Records": [self._record(message) for message in messages]}
-        try:
-            outcome = self._functions.invoke(self._function, json.dumps(event).encode())
-        except TooManyRequests:
-            return
+        outcome = self._functions.invoke(self._function, json.dumps(event).encode())
         failed = failed_ids(outcome, {message["MessageId"] for message in messages}, self._reports_failures)
         if failed:
             log.warning("%s did not handle %s of %s messages", self._function, len(failed), len(messages))
@@ -185,19 +177,9 @@ def failed_ids(outcome: Outcome, ids: set[str], reports_failures: bool) -> set[s
 
 
 def start_pollers(deployed: Deployed, clients: Clients, functions: Lambda, notifications: Notifications) -> None:
-    """Poll for every enabled event source mapping of the templates."""
+    """Poll for every enabled event source mapping of the templates. Raises DeploymentError."""
     for mapping in deployed.of_type("AWS::Lambda::EventSourceMapping"):
+        check_served(mapping, mapping.properties, SERVED)
         if mapping.properties.get("Enabled", True):
             poller = Poller(mapping.properties, clients, functions, notifications)
             threading.Thread(target=poller.run, name=f"poll-{mapping.logical_id}", daemon=True).start()
-
-
-def dead_letter_sender(clients: Clients) -> Any:
-    """Sends a failed event to an SQS queue, given the queue's ARN and the event."""
-
-    def send(queue_arn: str, body: str) -> None:
-        sqs = clients.client("sqs")
-        url = sqs.get_queue_url(QueueName=queue_arn.rsplit(":", 1)[-1], QueueOwnerAWSAccountId=ACCOUNT_ID)["QueueUrl"]
-        sqs.send_message(QueueUrl=url, MessageBody=body)
-
-    return send

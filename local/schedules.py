@@ -1,4 +1,8 @@
-"""EventBridge's rules with a rate, fired. A run that takes longer than the period delays the next."""
+"""EventBridge's rules with a rate, fired.
+
+Differences from EventBridge: a rule waits for its function, so that a run that takes longer than the period delays the
+next, and one that failed is not tried again before that.
+"""
 
 import datetime
 import json
@@ -6,15 +10,48 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from local.children import Stopping
-from local.deployment import Deployed, DeploymentError
-from local.lambdas import Lambda, TooManyRequests
+from local.deployment import Deployed, DeploymentError, check_served, refuse
+from local.lambdas.service import Lambda
 from local.log import log
 from local.template import ACCOUNT_ID, REGION
 
 UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
+SERVED = ("Description", "Name", "ScheduleExpression", "State", "Targets")
+SERVED_TARGET = ("Arn", "Id", "Input")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One function that a rule fires at. `input`: what it is sent, JSON; by default EventBridge's own event."""
+
+    rule: str
+    function: str
+    period_s: float
+    input: str | None = None
+
+    def run(
+        self,
+        functions: Lambda,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Fire each period, the first time after one, until the stack stops."""
+        next_at = clock() + self.period_s
+        while True:
+            sleep(max(0.0, next_at - clock()))
+            next_at = max(next_at + self.period_s, clock())
+            payload = self.input or json.dumps(scheduled_event(self.rule, datetime.datetime.now(datetime.UTC)))
+            try:
+                outcome = functions.invoke(self.function, payload.encode())
+            except Stopping:
+                return
+            if outcome.error:
+                log.warning("rule %s: %s failed: %s", self.rule, self.function, outcome.payload[:2000])
 
 
 def period_s(expression: str) -> int:
@@ -23,23 +60,6 @@ def period_s(expression: str) -> int:
     if found is None:
         raise DeploymentError(f"the local stack fires only rates, not {expression}")
     return int(found[1]) * UNITS_S[found[2]]
-
-
-def start_schedules(deployed: Deployed, functions: Lambda, speed: float = 1.0) -> None:
-    """Fire every enabled rule of the templates, the first time after one period. `speed` divides the periods."""
-    for rule in deployed.of_type("AWS::Events::Rule"):
-        expression = rule.properties.get("ScheduleExpression")
-        if expression is None or rule.properties.get("State", "ENABLED") != "ENABLED":
-            continue
-        for target in rule.properties.get("Targets", []):
-            if ":function:" not in target["Arn"]:
-                raise DeploymentError(f"{rule.logical_id}: the local stack fires only at functions")
-            threading.Thread(
-                target=_fire,
-                args=(rule.physical_id, target, period_s(expression) / speed, functions),
-                name=f"fire-{rule.logical_id}",
-                daemon=True,
-            ).start()
 
 
 def scheduled_event(rule: str, now: datetime.datetime) -> dict[str, Any]:
@@ -57,19 +77,21 @@ def scheduled_event(rule: str, now: datetime.datetime) -> dict[str, Any]:
     }
 
 
-def _fire(rule: str, target: dict[str, Any], every_s: float, functions: Lambda) -> None:
-    next_at = time.monotonic() + every_s
-    while True:
-        time.sleep(max(0.0, next_at - time.monotonic()))
-        next_at = max(next_at + every_s, time.monotonic())
-        now = datetime.datetime.now(datetime.UTC)
-        payload = target.get("Input") or json.dumps(scheduled_event(rule, now))
-        try:
-            outcome = functions.invoke(target["Arn"], payload.encode())
-        except TooManyRequests:
-            log.warning("rule %s: %s is busy", rule, target["Arn"])
+def read_schedules(deployed: Deployed, speed: float = 1.0) -> Iterator[Schedule]:
+    """Those of every enabled rule of the templates. `speed` divides the periods. Raises DeploymentError."""
+    for rule in deployed.of_type("AWS::Events::Rule"):
+        check_served(rule, rule.properties, SERVED)
+        every_s = period_s(rule.properties.get("ScheduleExpression", "an event pattern")) / speed
+        if rule.properties.get("State", "ENABLED") != "ENABLED":
             continue
-        except Stopping:
-            return
-        if outcome.error:
-            log.warning("rule %s: %s failed: %s", rule, target["Arn"], outcome.payload[:2000])
+        for target in rule.properties.get("Targets", []):
+            check_served(rule, target, SERVED_TARGET)
+            if ":function:" not in target["Arn"]:
+                refuse(rule, f"the target {target['Arn']}")
+            yield Schedule(rule.physical_id, target["Arn"], every_s, target.get("Input"))
+
+
+def start_schedules(deployed: Deployed, functions: Lambda, speed: float = 1.0) -> None:
+    """Fire every enabled rule from now on, each in a thread of its own. Raises DeploymentError."""
+    for schedule in list(read_schedules(deployed, speed)):
+        threading.Thread(target=schedule.run, args=(functions,), name=f"fire-{schedule.rule}", daemon=True).start()

@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -30,10 +29,13 @@ from local.deployment import (
     start_workflows,
     with_local_urls,
 )
-from local.gateway import Gateway, RestApi
-from local.lambdas import Lambda, runtime_folder
+from local.gateway.rest_api import RestApi
+from local.gateway.serving import Gateway
+from local.lambdas.launch import runtime_folder
+from local.lambdas.service import Lambda
 from local.log import log, log_to
-from local.pollers import Notifications, dead_letter_sender, start_pollers
+from local.options import NOBODY, Options
+from local.pollers import start_pollers
 from local.schedules import start_schedules
 from local.synthesis import ROOT, SynthesisError, synthesize
 from local.template import ACCOUNT_ID, REGION
@@ -41,34 +43,17 @@ from local.template import ACCOUNT_ID, REGION
 TASKS_STACK = "crowdsight"
 WORKPLACE_STACK = "crowdsight-workplace"
 FUNDING_CENTS = 1_000_000
-INVITED_WORKER = "Visitor"
+INVITED_WORKERS = {"worker_invitation_url": "Ada", "second_worker_invitation_url": "Ben"}
+"""Two, because no task can be finished by one Worker alone."""
+
 API_DEADLINE_S = 60
 WORKER_GRACE_S = 1.0
 INTERRUPTED = 130
-SIGNALLED = b"s"
-
-WORKER_MODES = ("none", "simulated", "perfect", "hostile")
+SIGNALLED, DONE = b"s", b"d"
 
 
 class StartError(Exception):
     """The stack cannot start; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `up` can be told; see its `--help`."""
-
-    port: int = 8080
-    workers: str = "none"
-    worker_options: tuple[str, ...] = ()
-    ready_file: Path | None = None
-    image_hosts: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    state_dir: Path = ROOT / ".local"
-    notifications: Notifications = Notifications.NORMAL
-    schedule_speed: float = 1.0
-    max_processes: int = 4
-    warm_up: bool = True
 
 
 class LocalStack:
@@ -82,13 +67,18 @@ class LocalStack:
         self._functions: Lambda | None = None
         self._lock_file: TextIO | None = None
         self._access_logs: list[TextIO] = []
-        self.aws: Child | None = None
+        self._aws: Child | None = None
+        self._writing = threading.Lock()
+        self._written: list[Path] = []
+        self._stopped = False
 
     def start(self) -> dict[str, Any]:
         """Bring everything up and say where it is: the contents of `stack.json`. Raises StartError and Stopping."""
         options = self.options
         self._lock_file = self._take_state_dir()
-        self.path.unlink(missing_ok=True)
+        for file in (self.path, options.ready_file):
+            if file:
+                file.unlink(missing_ok=True)  # of a stack that was killed
         log_to(self._logs / "stack.log")
         self._functions = functions = Lambda(
             self._children,
@@ -96,7 +86,7 @@ class LocalStack:
             log_folder=self._logs,
             max_processes=options.max_processes,
         )
-        self.aws = aws = self._start_aws(functions.url)
+        self._aws = aws = self._start_aws(functions.url)
         try:
             log.info("synthesizing")
             assembly = synthesize(ROOT / ".local" / "cdk.out", options.settings, self._children)
@@ -110,35 +100,45 @@ class LocalStack:
             raise StartError(str(error)) from error
         functions.deploy(
             [with_local_urls(function, urls) for function in deployed.functions],
-            self._environment(clients),
-            dead_letter_sender(clients),
+            {"AWS_ENDPOINT_URL": clients.endpoint_url},
         )
         log.info("starting workflows")
         start_workflows(deployed, clients)
-        start_pollers(deployed, clients, functions, options.notifications)
-        start_schedules(deployed, functions, options.schedule_speed)
+        try:
+            start_pollers(deployed, clients, functions, options.notifications)
+            start_schedules(deployed, functions, options.schedule_speed)
+        except DeploymentError as error:
+            raise StartError(str(error)) from error
         log.info("funding and inviting")
         description = self._describe(deployed, clients, urls)
-        self._write(description)
+        self._write(self.path, description)
         log.info("waiting for the API")
         self._wait_for_api(description["api_url"])
         log.info("ready")
-        if options.workers != "none":
+        if options.workers != NOBODY:
             self._start_workers()
         if options.warm_up:
             threading.Thread(target=functions.warm_up, daemon=True).start()
         if options.ready_file:
-            _write_at_once(options.ready_file, json.dumps(description, indent=2))
+            self._write(options.ready_file, description)
         return description
 
+    def wait_for_failure(self) -> str:
+        """Until the stack does not hold any more, of itself or because it is stopped; what to tell of it."""
+        assert self._aws is not None
+        self._aws.wait()
+        return f"the AWS services ended; {self._logs} says why"
+
     def stop(self) -> None:
-        """End every process and give every port back."""
+        """End every process, give every port back, and remove the files that say where the stack is."""
         self._gateway.close()
         self._children.stop(WORKER_GRACE_S)
         if self._functions is not None:
             self._functions.close()
-        if self.options.ready_file:
-            self.options.ready_file.unlink(missing_ok=True)
+        with self._writing:
+            self._stopped = True
+            for path in self._written:
+                path.unlink(missing_ok=True)
 
     @property
     def _logs(self) -> Path:
@@ -207,15 +207,8 @@ class LocalStack:
                 continue
         return self._gateway.serve(api, 0)
 
-    def _environment(self, clients: Clients) -> dict[str, str]:
-        """What every function is told beside its template: where AWS is."""
-        environment = {"AWS_ENDPOINT_URL": clients.endpoint_url}
-        if self.options.image_hosts:
-            environment["ALLOWED_IMAGE_HOSTS"] = ",".join(self.options.image_hosts)
-        return environment
-
     def _describe(self, deployed: Deployed, clients: Clients, urls: Mapping[str, str]) -> dict[str, Any]:
-        """The contents of `stack.json`. Funds the deployment's requester and invites a Worker on the way."""
+        """The contents of `stack.json`. Funds the deployment's requester and invites Workers on the way."""
         api_urls = {api.stack: urls[api.physical_id] for api in deployed.of_type("AWS::ApiGateway::RestApi")}
         aws = AwsClients.local(clients.endpoint_url)
         tasks = deployed.outputs[TASKS_STACK]
@@ -238,12 +231,20 @@ class LocalStack:
                 "mturk_access_key_id": requester["access_key_id"],
                 "mturk_secret_access_key": requester["secret_access_key"],
                 "worker_site_url": site_url,
-                "worker_invitation_url": f"{site_url}/join/{operator.invite_worker(INVITED_WORKER)}",
+                **{key: f"{site_url}/join/{operator.invite_worker(name)}" for key, name in INVITED_WORKERS.items()},
             }
         return description
 
-    def _write(self, description: Mapping[str, Any]) -> None:
-        _write_at_once(self.path, json.dumps(description, indent=2))
+    def _write(self, path: Path, description: Mapping[str, Any]) -> None:
+        """Say there where the stack is, until it stops. Nobody ever sees half of the file. Raises Stopping."""
+        with self._writing:
+            if self._stopped:
+                raise Stopping
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            partial.write_text(json.dumps(description, indent=2), encoding="utf-8")
+            partial.replace(path)
+            self._written.append(path)
 
     def _wait_for_api(self, url: str) -> None:
         """Until the API's own code answers, and not only the gateway."""
@@ -273,95 +274,50 @@ class LocalStack:
             )
 
 
-def run(options: Options, work: Callable[[dict[str, Any], threading.Event], int] | None = None) -> int:
-    """Bring a stack up, do `work` or wait for SIGINT or SIGTERM, and take it down; from the main thread.
+def run_stack(options: Options, work: Callable[[dict[str, Any], threading.Event], int]) -> int:
+    """Bring a stack up, do `work`, and take the stack down; from the main thread.
 
     `work` is given the stack's description and an event that is set when it should end early, and returns the exit
-    status; after a signal the status is 130. Without `work` it is 0 after a signal, and 1 when the stack could not
-    start or did not hold.
+    status. That is 130 after SIGINT, SIGTERM or SIGHUP, and 1 when the stack could not start or did not hold.
     """
-    stopped_by_signal = threading.Event()
+    over = threading.Event()
     # A pipe, because a handler that sets an Event while another signal does the same would wait for itself.
     endings, ending = os.pipe()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         os.write(ending, SIGNALLED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, on_signal)
 
     stack = LocalStack(options)
-    status = [0]
+    status = 0
 
-    def fail(reason: str) -> None:
-        if not stopped_by_signal.is_set():
-            status[0] = 1
-            print(reason, file=sys.stderr)
+    def end(new_status: int, reason: str = "") -> None:
+        """The first end is the one that counts."""
+        nonlocal status
+        if not over.is_set():
+            status = new_status
+            if reason:
+                print(reason, file=sys.stderr, flush=True)
+        os.write(ending, DONE)
 
     def live() -> None:
         try:
             description = stack.start()
-            if work is not None:
-                status[0] = work(description, stopped_by_signal)
-                return
-            print(_greeting(description), flush=True)
-            assert stack.aws is not None
-            stack.aws.wait()
-            fail(f"the AWS services ended; {options.state_dir / 'logs'} says why")
+            threading.Thread(target=lambda: end(1, stack.wait_for_failure()), name="watch-stack", daemon=True).start()
+            end(work(description, over))
         except Stopping:
-            pass
+            end(1)
         except StartError as error:
-            fail(str(error))
+            end(1, str(error))
         except Exception:
             # Without this the main thread would wait forever for a thread that is gone.
             log.exception("the stack failed")
-            fail(traceback.format_exc())
-        finally:
-            os.write(ending, b"done")
+            end(1, traceback.format_exc())
 
     threading.Thread(target=live, name="live", daemon=True).start()
-    if os.read(endings, 1) == SIGNALLED:
-        stopped_by_signal.set()
+    is_signalled = os.read(endings, 1) == SIGNALLED
+    over.set()
     stack.stop()
-    if stopped_by_signal.is_set():
-        return 0 if work is None else INTERRUPTED
-    return status[0]
-
-
-def _greeting(description: Mapping[str, Any]) -> str:
-    lines = [
-        f"API            {description['api_url']}",
-        f"API key        {description['api_key']}",
-    ]
-    if "worker_site_url" in description:
-        lines += [
-            f"Worker site    {description['worker_site_url']}",
-            f"Work yourself  {description['worker_invitation_url']}",
-            f"MTurk endpoint {description['mturk_endpoint_url']}",
-        ]
-    question = json.dumps(
-        {"input": {"image": {"url": "https://example.com/photograph.jpg"}, "target": {"label": "a dog"}}}
-    )
-    return "\n".join(
-        [
-            *lines,
-            f"Logs           {description['logs']}",
-            "",
-            "Ask something:",
-            f"  curl -X PUT {description['api_url']}/functions/image-contains/tasks/first \\",
-            f"    -H 'x-api-key: {description['api_key']}' -H 'Content-Type: application/json' \\",
-            f"    -d '{question}'",
-            "",
-            "Ctrl-C stops it.",
-        ]
-    )
-
-
-def _write_at_once(path: Path, text: str) -> None:
-    """Nobody ever sees half of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    return INTERRUPTED if is_signalled else status

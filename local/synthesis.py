@@ -53,7 +53,7 @@ def _run_app(assembly: Path, settings: Mapping[str, str], children: Children, ro
         environment={
             **os.environ,
             "CDK_OUTDIR": str(partial),
-            "CDK_CONTEXT_JSON": json.dumps(_context(settings, root)),
+            "CDK_CONTEXT_JSON": json.dumps(dict(settings)),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,17 +63,6 @@ def _run_app(assembly: Path, settings: Mapping[str, str], children: Children, ro
     if app.wait() != 0 or not (partial / "manifest.json").exists():
         raise SynthesisError(printed.strip() or "app.py made no templates")
     partial.rename(assembly)
-
-
-def _context(settings: Mapping[str, str], root: Path) -> dict[str, object]:
-    """What the CDK CLI would hand over: cdk.json's context, the settings over it, and the metadata that we read."""
-    context = json.loads((root / "cdk.json").read_bytes()).get("context", {})
-    return {
-        **context,
-        "aws:cdk:enable-asset-metadata": True,
-        "aws:cdk:enable-path-metadata": True,
-        **settings,
-    }
 
 
 def _key(settings: Mapping[str, str], root: Path) -> str:
@@ -90,7 +79,13 @@ def _input_files(root: Path) -> Iterator[Path]:
         if path.is_file():
             yield path
         else:
-            yield from sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+            files = (file for file in path.rglob("*") if file.is_file())
+            yield from sorted(file for file in files if not _is_cache(file.relative_to(root)))
+
+
+def _is_cache(path: Path) -> bool:
+    """Whether Python or a tool left it among the sources; the app packages none of it either."""
+    return any(part == "__pycache__" or part.startswith(".") for part in path.parts)
 
 
 def _forget_old(folder: Path) -> None:

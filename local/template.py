@@ -33,25 +33,36 @@ CARRIED_BY_MOTO = frozenset(
 
 SERVED_HERE = frozenset(
     {
-        "AWS::ApiGateway::ApiKey",
         "AWS::ApiGateway::Authorizer",
         "AWS::ApiGateway::GatewayResponse",
         "AWS::ApiGateway::Method",
-        "AWS::ApiGateway::Model",
-        "AWS::ApiGateway::RequestValidator",
         "AWS::ApiGateway::Resource",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
-        "AWS::ApiGateway::UsagePlan",
-        "AWS::ApiGateway::UsagePlanKey",
         "AWS::Events::Rule",
-        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "AWS::StepFunctions::StateMachine",
     }
 )
+
+WITHOUT_MEANING_HERE = frozenset(
+    {
+        "AWS::ApiGateway::Account",
+        "AWS::ApiGateway::Deployment",
+        "AWS::CDK::Metadata",
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::SQS::QueuePolicy",
+    }
+)
+"""Permissions, which moto does not enforce, and what only describes or watches the rest."""
 
 SECRET = "AWS::SecretsManager::Secret"
 """moto's CloudFormation does not know it; it is made by API, before the stack."""
@@ -99,6 +110,11 @@ class Template:
     @classmethod
     def read(cls, stack: str, path: Path) -> "Template":
         return cls(stack, json.loads(path.read_bytes()))
+
+    def unknown_types(self) -> list[str]:
+        """The resource types that nothing here knows what to do with."""
+        known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET}
+        return sorted({resource["Type"] for resource in self._resources.values()} - known)
 
     def secrets(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """The secrets to make before the stack: logical ID, name, properties."""

@@ -12,9 +12,10 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.faults.plan import NOTIFICATIONS, Plan
+from benchmarks.faults.plan import Plan
 from benchmarks.faults.run import Report, run
-from benchmarks.faults.stack import StackFailed
+from local.options import Notifications
+from local.running import StackFailed
 
 STAGES = {"put": "Tasks put", "ended": "Tasks ended", "settled": "HITs settled"}
 OK, OFF = 0, 1
@@ -59,9 +60,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seed", type=int, default=0, metavar="S", help="of questions, Workers and kills (default: 0)")
     top.add_argument(
         "--notifications",
-        choices=NOTIFICATIONS,
-        default="normal",
-        help="deliver the workplace's notifications as usual, twice, never, or late and out of order (default: normal)",
+        choices=[str(kind) for kind in Notifications],
+        default=Plan.notifications,
+        help="deliver notifications as usual, twice, never, or late and out of order (default: %(default)s)",
     )
     top.add_argument(
         "--kill-every",

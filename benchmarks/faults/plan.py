@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NOTIFICATIONS = ("normal", "duplicate", "drop", "reorder")
+from local.options import Notifications
 
 LABELS = (
     "dog",
@@ -51,7 +51,7 @@ class Plan:
 
     tasks: int
     seed: int = 0
-    notifications: str = "normal"
+    notifications: str = str(Notifications.NORMAL)
     kill_every_s: float = 0.0
     throttle: bool = False
     timeout_s: float = 1200.0

@@ -1,7 +1,6 @@
 """One run: stack, callers, killer, audit, in order."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from benchmarks.faults.audit import audit_run, balance_cents, patient_mturk, set
 from benchmarks.faults.callers import Callers, CallFailed, Document
 from benchmarks.faults.killer import Killer, list_processes
 from benchmarks.faults.plan import FEE_PERCENT, Plan, Question
-from benchmarks.faults.stack import running_stack
+from benchmarks.faults.stack import run_stack
 from client.stack import Stack
 from crowdsight.crowd.audit import TaskAudit
 
@@ -57,10 +56,8 @@ class Report:
 
 def run(plan: Plan, state_dir: Path, advance: Advance = lambda stage: None) -> Report:
     """Do it all; the stack's state and logs stay in `state_dir`. Raises StackFailed."""
-    with running_stack(plan, state_dir) as stack_file:
-        stack = Stack.read(stack_file)
-        lambda_url = str(json.loads(stack_file.read_text())["lambda_url"])
-        return run_on(plan, stack, lambda_url, advance)
+    with run_stack(plan, state_dir) as running:
+        return run_on(plan, running.stack, running["lambda_url"], advance)
 
 
 def run_on(plan: Plan, stack: Stack, lambda_url: str, advance: Advance = lambda stage: None) -> Report:

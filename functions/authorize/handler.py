@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.wiring import wire
 
 wiring = wire()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    headers = {name.lower(): value for name, value in event["headers"].items()}
-    account = wiring.api_keys.account_of(headers.get("x-api-key", ""))
+    account = wiring.api_keys.account_of(ProxyRequest.from_event(event).headers.get("x-api-key", ""))
     stage_arn = "/".join(event["methodArn"].split("/")[:2])
     return {
         "principalId": account or "unknown",

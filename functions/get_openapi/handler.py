@@ -5,10 +5,9 @@ from typing import Any
 
 from crowdsight.http import answer, json_operation
 from crowdsight.openapi import describe_api
+from crowdsight.proxy_request import ProxyRequest
 
 
 @json_operation
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    request = event["requestContext"]
-    prefix = request["path"].removesuffix(event["path"])
-    return answer(HTTPStatus.OK, describe_api(prefix or "/"), {"Cache-Control": "public, max-age=300"})
+def handler(request: ProxyRequest) -> dict[str, Any]:
+    return answer(HTTPStatus.OK, describe_api(request.prefix or "/"), {"Cache-Control": "public, max-age=300"})

@@ -4,11 +4,12 @@ from http import HTTPStatus
 from typing import Any
 
 from crowdsight.http import answer, json_operation, task_key
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.wiring import wire
 
 wiring = wire()
 
 
 @json_operation
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return answer(HTTPStatus.OK, wiring.get_task(task_key(event)).document())
+def handler(request: ProxyRequest) -> dict[str, Any]:
+    return answer(HTTPStatus.OK, wiring.get_task(task_key(request)).document())

@@ -3,16 +3,16 @@
 import json
 from typing import Any
 
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.wiring import wire
-from crowdsight.workplace.signatures import SignedRequest
 
 wiring = wire()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    reply = wiring.mturk_api.reply(SignedRequest.from_event(event))
+    reply = wiring.mturk_api.reply(ProxyRequest.from_event(event))
     return {
         "statusCode": reply.status,
         "headers": {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": context.aws_request_id},
-        "body": json.dumps(reply.document),
+        "body": json.dumps(reply.document, ensure_ascii=False),
     }

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from crowdsight.http import answer, json_body, json_operation, task_key
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.tasks import read_put
 from crowdsight.wiring import wire
 
@@ -11,6 +12,6 @@ wiring = wire()
 
 
 @json_operation
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    task, is_new = wiring.put_task(task_key(event), read_put(json_body(event)))
+def handler(request: ProxyRequest) -> dict[str, Any]:
+    task, is_new = wiring.put_task(task_key(request), read_put(json_body(request)))
     return answer(HTTPStatus.CREATED if is_new else HTTPStatus.OK, task.document())

@@ -1,12 +1,9 @@
 """The demonstration from the start to the end."""
 
-import argparse
 import io
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,14 +11,19 @@ from rich.console import Console
 
 from client.stack import Stack
 from client.tasks import TaskClient, TaskError
+from crowdsight.money import shown_dollars
 from local.demo.display import display_for, show_results, write_plain
+from local.demo.options import DemoOptions
 from local.demo.photographs import PhotographServer
 from local.demo.tasks import TASKS
 from local.demo.watch import Watch
+from local.options import Options
+from local.workers.behaviour import MODES, read_mix
 
 if TYPE_CHECKING:
     from crowdsight.workplace.audit import Audit
 
+WORKERS = "simulated"
 POLL_S = 0.7
 SETTLE_S = 20.0
 """How long the last answers may take to come and to be paid after the last task ended."""
@@ -32,10 +34,10 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 NEXT = """
 What to do next
-  make up                      the same until Ctrl-C, with a curl line that works
-  python -m local demo --keep  this again, and the stack stays up afterwards
-  python -m client --help      tasks, Workers, requesters, the audit
-  README.md                    how it works, and how to deploy it"""
+  make up                            the same until Ctrl-C, with a curl line that works
+  make demo OPTIONS=--keep           this again, and the stack stays up afterwards
+  .venv/bin/python -m client --help  tasks, Workers, requesters, the audit
+  README.md                          how it works, and how to deploy it"""
 
 KEPT = """
 The stack stays up until Ctrl-C
@@ -43,49 +45,27 @@ The stack stays up until Ctrl-C
   Crowd task API        {api_url}
   x-api-key             {api_key}
   MTurk endpoint        {mturk_endpoint_url}
-  Command line          python -m client audit --stack {stack_path}"""
+  Command line          .venv/bin/python -m client audit --stack {stack_path}"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m local demo`. Returns 0 when every task ended and the money adds up, 1 when not, 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
-    return run_demo(
-        state_dir=options.state_dir.resolve(),
-        port=options.port,
-        seed=options.seed,
-        speed=options.speed,
-        timeout_s=options.timeout,
-        keep=options.keep,
-    )
-
-
-def run_demo(
-    *,
-    state_dir: Path,
-    port: int = 0,
-    seed: int = 1,
-    speed: float = 3.0,
-    timeout_s: float = 300.0,
-    keep: bool = False,
-    console: Console | None = None,
-) -> int:
+def run_demo(options: DemoOptions, console: Console | None = None) -> int:
     """Start a local stack, watch the tasks until all have ended, and take it down. From the main thread.
 
-    `seed`: of the simulated Workers, who are `speed` times faster than people. `timeout_s`: for all tasks together.
-    `keep`: leave the stack up afterwards, until Ctrl-C. Returns what `main` does.
+    Returns 0 when every task ended and the money adds up, 1 when not, 130 after Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no ✓ gets a ? and the demonstration goes on
-    demo = Demo(console or Console(), state_dir / "stack.json", timeout_s=timeout_s, keep=keep)
+    demo = Demo(console or Console(), options)
     demo.say("Starting the local stack from the synthesized templates …")
-    try:
-        from local.stack import Options, run  # slow to import, and --help needs none of it
+    from local.stack import run_stack  # slow to import: say first what is going on
 
-        worker_options = (f"--seed={seed}", f"--speed={speed}")
-        options = Options(port=port, state_dir=state_dir, workers="simulated", worker_options=worker_options)
-        status = run(options, demo.work)
-    except KeyboardInterrupt:
-        status = INTERRUPTED
+    stack_options = Options(
+        port=options.port,
+        state_dir=options.state_dir,
+        workers=WORKERS,
+        worker_options=(f"--seed={options.seed}", f"--speed={options.speed}"),
+    )
+    status = run_stack(stack_options, demo.work)
     demo.wait_until_quiet()
     if demo.status is not None:
         return demo.status
@@ -97,12 +77,12 @@ def run_demo(
 class Demo:
     """What happens between the stack's start and its end. `status`: the exit status once everything was shown."""
 
-    def __init__(self, console: Console, stack_path: Path, *, timeout_s: float, keep: bool) -> None:
+    def __init__(self, console: Console, options: DemoOptions) -> None:
         self.status: int | None = None
         self._console = console
-        self._stack_path = stack_path
-        self._timeout_s = timeout_s
-        self._keep = keep
+        self._stack_path = options.state_dir / "stack.json"
+        self._timeout_s = options.timeout_s
+        self._keep = options.keep
         self._started_at_s = time.monotonic()
         self._first_completed_s: float | None = None
         self._all_ended_s: float | None = None
@@ -130,7 +110,8 @@ class Demo:
         self._quiet.wait(timeout=3)
 
     def _work(self, description: dict[str, Any], photographs_url: str, stopped: threading.Event) -> int:
-        self.say(f"It is up after {self._elapsed_s():.1f} s. Ten simulated Workers are signing in.")
+        workers = len(read_mix(MODES[WORKERS]))
+        self.say(f"It is up after {self._elapsed_s():.1f} s. {workers} simulated Workers are signing in.")
         stack = Stack.read(self._stack_path)
         api = stack.api()
         with TaskClient(api.url, api.key) as client:
@@ -175,9 +156,9 @@ class Demo:
         audit = self._audit(stack)
         self.say(
             f"The audit read {audit.hits} HITs, {audit.assignments} assignments and {audit.entries} ledger entries:\n"
-            f"  {dollars(audit.funded_cents)} funded = {dollars(audit.rewards_paid_cents)} paid to Workers"
-            f" + {dollars(audit.fees_cents)} fees\n"
-            f"    + {dollars(audit.held_cents)} held + {dollars(audit.available_cents)} left"
+            f"  {shown_dollars(audit.funded_cents)} funded = {shown_dollars(audit.rewards_paid_cents)} paid to Workers"
+            f" + {shown_dollars(audit.fees_cents)} fees\n"
+            f"    + {shown_dollars(audit.held_cents)} held + {shown_dollars(audit.available_cents)} left"
         )
         for discrepancy in audit.discrepancies:
             self.say(f"  does not add up: {discrepancy}")
@@ -197,32 +178,3 @@ class Demo:
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started_at_s
-
-
-def dollars(cents: int) -> str:
-    return f"${cents // 100:,}.{cents % 100:02}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local demo",
-        description="Puts real tasks on real photographs into a local stack, has simulated Workers answer them, "
-        "shows it as it happens, and ends by itself. Exit code 0 when every task ended and the money adds up.",
-    )
-    parser.add_argument("--keep", action="store_true", help="leave the stack up afterwards, until Ctrl-C")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="the API's port (default: a free one)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the Workers' chances (default: 1)")
-    parser.add_argument(
-        "--speed", type=float, default=3.0, metavar="X", help="how many times faster than people they are (default: 3)"
-    )
-    parser.add_argument(
-        "--timeout", type=float, default=300.0, metavar="SECONDS", help="for all tasks together (default: 300)"
-    )
-    parser.add_argument(
-        "--state-dir",
-        type=Path,
-        default=Path(".local"),
-        metavar="DIR",
-        help="where stack.json and the logs go (default: %(default)s)",
-    )
-    return parser

@@ -15,7 +15,8 @@ PATIENCE_S = 30.0
 
 REQUEST_TIMEOUT_S = 35.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 3.0
-RELOADED = (429, 502, 503, 504)
+THROTTLED = 429
+RELOADED = (THROTTLED, 502, 503, 504)
 """Statuses after which a person presses Reload."""
 
 
@@ -90,6 +91,8 @@ class Browser:
                     self._note(response)
                     return read_page(response.text, str(response.url), response.status_code)
                 trouble = f"HTTP {response.status_code}"
+                if response.status_code == THROTTLED:
+                    give_up_at = clock() + self._patience_s  # the site is there, and busy
             if clock() + pause_s > give_up_at:
                 raise SiteGone(f"{url}: {trouble}")
             self._traffic.reloads += 1

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 
 from client.stack import Stack
 from client.tasks import TaskClient
+from local.running import RunningStack
 from local.synthesis import ROOT
-from tests.stack.running_stack import RunningStack
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -36,8 +36,7 @@ PATIENCE_MS = 60_000
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Its schedules as good as never fire, so that nothing but a notification can end a task in time."""
     with RunningStack(tmp_path_factory.mktemp("stack"), "--workers", "none", "--schedule-speed", "0.01") as running:
-        assert running.document
-        yield Stack.read(running.state_dir / "stack.json")
+        yield running.stack
 
 
 @pytest.fixture(scope="session")

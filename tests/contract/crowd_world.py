@@ -22,6 +22,7 @@ from crowdsight.crowd.requester import Requester, WorkplaceUnavailable
 from crowdsight.crowd.requests import DeleteTask, GetTask, PutTask, Terms
 from crowdsight.crowd.workflow import WorkflowUnavailable
 from crowdsight.dynamodb import Table
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.task_store import SHARDS, Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode, Task, TaskKey
 from crowdsight.workplace.audit import audit
@@ -31,11 +32,11 @@ from crowdsight.workplace.faults import WorkerError
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.mturk_api import MTurkApi
 from crowdsight.workplace.operator import Operator
-from crowdsight.workplace.signatures import SignedRequest
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.conftest import REGION, create_table
-from tests.contract.workplace_rig import INDEXES, SimpleRaw, proxy_event
+from tests.contract.workplace_rig import INDEXES, SimpleRaw
+from tests.proxy_event import event_of
 
 Result = TypeVar("Result")
 
@@ -191,7 +192,7 @@ class World:
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         if self.workplace_is_down:
             return AWSResponse(request.url, 503, {}, SimpleRaw(b""))
-        reply = self._mturk_api.reply(SignedRequest.from_event(proxy_event(request)))
+        reply = self._mturk_api.reply(ProxyRequest.from_event(event_of(request)))
         return AWSResponse(request.url, reply.status, {}, SimpleRaw(json.dumps(reply.document).encode()))
 
     def _notify(self, delivery: Delivery) -> None:
@@ -201,7 +202,7 @@ class World:
     def boot(self) -> None:
         """New processes, that remember nothing."""
         store = TaskStore(Table(MortalClient(self._dynamodb, self._mortal), self._tasks_table.name), self.clock)
-        requester = Requester(MortalClient(self.mturk, self._mortal), QUEUE_URL)
+        requester = Requester(lambda: MortalClient(self.mturk, self._mortal), QUEUE_URL)
         workflow: Any = self.executions
         terms = Terms(HIT_LIFETIME_S, self._budget_cents, FEE_PERCENT)
         self.put_task = PutTask(store, workflow, terms, lambda: next(self._ids))
@@ -423,9 +424,9 @@ class World:
     def paid(self) -> Counter[str]:
         """How many rewards each Worker has got."""
         items = self.workplace_table.query_all("workers")
-        earnings = {item["sk"]: self.workplace.earnings(item["sk"]) for item in items}
+        workers = [self.workplace.get_worker(item["sk"]) for item in items]
         return Counter(
-            {worker.removeprefix("AWORKER"): one.approved for worker, one in earnings.items() if one.approved}
+            {worker.worker_id.removeprefix("AWORKER"): worker.approved for worker in workers if worker.approved}
         )
 
     def hits_created(self) -> int:

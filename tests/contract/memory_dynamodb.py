@@ -135,7 +135,7 @@ class MemoryDynamoDB:
         def write() -> Attributes:
             if kind == "Delete":
                 table.pop(key, None)
-            elif kind != "ConditionCheck":
+            else:
                 table[key] = after
             return after
 

@@ -261,7 +261,7 @@ def test_an_answer_that_is_heard_of_before_its_hit_is_recorded_counts(world: Wor
 
 
 def _publish_and_forget(world: World, generation_id: str) -> str:
-    other_process = Requester(world.mturk, QUEUE_URL)
+    other_process = Requester(lambda: world.mturk, QUEUE_URL)
     function = CATALOGUE[KEY.function]
     return other_process.publish(function, generation_id, HTML_QUESTION, HIT_LIFETIME_S)
 
@@ -291,6 +291,40 @@ def test_a_failed_tasks_hit_is_taken_from_the_list_at_once_or_by_the_schedule(wo
     assert world.can_be_taken(other)
     world.reconcile()
     assert not world.can_be_taken(other)
+
+
+def test_a_hit_whose_creation_was_never_heard_of_is_taken_from_the_list_and_its_answers_are_paid(world: World) -> None:
+    task, _ = world.put_task(KEY, CONTAINS_INPUT)
+    hit_id = world.attempt(lambda: _publish_and_forget(world, task.generation))
+    world.publishing.fail_task(task.generation, ProblemCode.SERVICE_ERROR)
+    world.workplace.register_worker("AWORKERA", "A")
+    assignment = world.workplace.accept(hit_id, "AWORKERA")
+    world.reconcile()
+    assert not world.can_be_taken(task.generation)
+    world.submit(assignment.assignment_id, "yes")
+    world.settle(task.generation)
+    assert world.hits_created() == 1
+    assert world.paid() == Counter(["A"])
+
+
+@pytest.mark.parametrize("ending", ["complete", "fail"])
+def test_the_last_step_may_come_again_after_the_hit_is_disposed_of(world: World, ending: str) -> None:
+    generation = world.put()
+    world.answer_all(generation, ["yes", "yes"])
+    world.settle(generation)
+    before = world.get()
+    if ending == "complete":
+        world.publishing.close_task(generation, {"containsTarget": False})
+    else:
+        world.publishing.fail_task(generation, ProblemCode.SERVICE_ERROR)
+    assert world.get() == before
+
+
+def test_a_name_that_no_task_can_have_is_not_found_whatever_its_length(world: World) -> None:
+    for name in ("x" * 65, "x" * 5000, "a/b", ""):
+        for ask in (world.get, world.delete):
+            with pytest.raises(NotFound):
+                ask(replace(KEY, name=name))
 
 
 def test_an_answer_to_a_deleted_task_never_reaches_the_next_one_of_its_name(world: World) -> None:

@@ -82,7 +82,7 @@ def test_a_transaction_writes_all_or_nothing_and_names_what_failed(tasks_table: 
     steps = [
         tasks_table.put_step("first", {"pk": "free", "sk": "x"}, "attribute_not_exists(pk)"),
         tasks_table.put_step("second", {"pk": "taken", "sk": "x", "n": 1}, "attribute_not_exists(pk)"),
-        tasks_table.check_step("third", "missing", "x", "attribute_exists(pk)"),
+        tasks_table.delete_step("third", "missing", "x", "attribute_exists(pk)"),
     ]
     with pytest.raises(TransactionFailed) as failure:
         tasks_table.transact(steps)

@@ -13,53 +13,34 @@ from tests.contract.conftest import create_table
 from tests.contract.crowd_world import CONTAINS_INPUT, HIT_LIFETIME_S, KEY, SIMILARITY_INPUT, World
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import load_handler
+from tests.proxy_event import ACCOUNT_ID, REQUEST_ID, proxy_event
 
-ACCOUNT_ID = "123456789012"
 WORKFLOW = "adjudication"
 WORKFLOW_ARN = f"arn:aws:states:us-east-1:{ACCOUNT_ID}:stateMachine:{WORKFLOW}"
 PUT_BODY = json.dumps({"input": CONTAINS_INPUT})
-CORRELATION_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
 Call = Callable[..., tuple[int, Any]]
 
 
-def rest_event(
+def task_event(
     method: str,
     function: str = "image-contains",
     task: str = "butterbean",
     *,
     account: str | None = None,
-    body: str | None = None,
     headers: dict[str, str] | None = None,
-    is_base64: bool = False,
+    **more: Any,
 ) -> dict[str, Any]:
-    """A REST API's proxy event, payload version 1.0. `function` and `task` are as in the URL: percent-encoded."""
-    prefix, resource_prefix = (f"/{account}", "/{account}") if account else ("", "")
-    path = f"{prefix}/functions/{function}/tasks/{task}"
-    headers = {"Host": "abc123.execute-api.us-east-1.amazonaws.com", "x-api-key": "the key"} | (headers or {})
-    return {
-        "resource": f"{resource_prefix}/functions/{{function}}/tasks/{{task}}",
-        "path": path,
-        "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": {"function": function, "task": task} | ({"account": account} if account else {}),
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": ACCOUNT_ID,
-            "apiId": "abc123",
-            "authorizer": {"principalId": "default", "account": "default", "integrationLatency": 3},
-            "httpMethod": method,
-            "identity": {"sourceIp": "192.0.2.1", "userAgent": "curl/8", "accountId": None},
-            "path": f"/prod{path}",
-            "requestId": CORRELATION_ID,
-            "stage": "prod",
-        },
-        "body": body,
-        "isBase64Encoded": is_base64,
-    }
+    """`function` and `task` are as in the URL: percent-encoded."""
+    return proxy_event(
+        method,
+        (f"/prod/{account}" if account else "/prod") + f"/functions/{function}/tasks/{task}",
+        prefix="/prod",
+        headers={"Host": "abc123.execute-api.us-east-1.amazonaws.com", "x-api-key": "the key"} | (headers or {}),
+        path_parameters={"function": function, "task": task} | ({"account": account} if account else {}),
+        caller={"principalId": "default", "account": "default"},
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +65,7 @@ def call(handlers: dict[str, ModuleType], aws: dict[str, Any]) -> Call:
 
     def call(method: str, *path: str, **more: Any) -> tuple[int, Any]:
         handler = handlers[f"{method.lower()}_task"].handler
-        answer = handler(rest_event(method, *path, **more), SimpleNamespace(aws_request_id="request"))
+        answer = handler(task_event(method, *path, **more), SimpleNamespace(aws_request_id="request"))
         if answer["statusCode"] == 204:
             assert answer["body"] == ""
             return 204, None
@@ -243,7 +224,7 @@ def test_an_unexpected_error_is_500_with_the_requests_id_and_nothing_of_the_insi
     for verb in ("PUT", "GET", "DELETE"):
         status, error = call(verb, body=PUT_BODY)
         assert (status, error["error"]) == (500, "InternalError")
-        assert CORRELATION_ID in error["message"]
+        assert REQUEST_ID in error["message"]
         for inside in ("ResourceNotFound", "DynamoDB", "boto", "Traceback", "tasks"):
             assert inside not in error["message"]
 
@@ -258,8 +239,8 @@ def test_a_workflow_that_cannot_be_started_does_not_lose_the_task(call: Call, aw
 
 
 def test_the_openapi_document_is_valid_and_its_server_is_the_stage(handlers: dict[str, ModuleType]) -> None:
-    for stage_path, server in (("/prod/openapi.json", "/prod"), ("/openapi.json", "/")):
-        event = {"path": "/openapi.json", "requestContext": {"path": stage_path, "requestId": CORRELATION_ID}}
+    for prefix, server in (("/prod", "/prod"), ("", "/")):
+        event = proxy_event("GET", f"{prefix}/openapi.json", prefix=prefix)
         answer = handlers["get_openapi"].handler(event, None)
         assert answer["statusCode"] == 200
         document = json.loads(answer["body"])
@@ -276,7 +257,8 @@ def test_the_right_key_may_call_every_path_of_its_stage_and_any_other_none(
 
     def authorize(api_key: str) -> dict[str, Any]:
         arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:abc123/prod/GET/functions/image-contains/tasks/a"
-        answer: dict[str, Any] = handlers["authorize"].handler({"methodArn": arn, "headers": {header: api_key}}, None)
+        event = proxy_event("GET", "/functions/image-contains/tasks/a", headers={header: api_key})
+        answer: dict[str, Any] = handlers["authorize"].handler(event | {"methodArn": arn}, None)
         return answer
 
     allowed = authorize("the right one")
@@ -303,8 +285,7 @@ def step(world: World) -> Callable[[str, dict[str, Any]], Any]:
     """Run a step's handler with a payload and give back its answer, both as JSON."""
 
     def step(name: str, payload: dict[str, Any]) -> Any:
-        module: Any = load_handler(name)
-        module.wiring = world
+        module = load_handler(name, world)
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
         return json.loads(json.dumps(module.handler(json.loads(json.dumps(payload)), context)))
 

@@ -9,9 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from crowdsight.workplace.questions import FORM_NAMESPACES
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in
 
 DAY_S = 86_400
+QUESTION_FORM = f'<QuestionForm xmlns="{FORM_NAMESPACES[0]}"/>'
 
 
 @pytest.fixture
@@ -99,6 +101,7 @@ def test_a_hit_that_cannot_be_paid_for_is_refused_with_mturks_words_and_leaves_n
     [
         ({"Question": "who what?"}, "XMLParseError"),
         ({"Question": HTML_QUESTION + " " * 65_536}, "ParameterValidationError"),
+        ({"Question": QUESTION_FORM}, "UnsupportedOperation"),
         ({"HITLayoutId": "3LAYOUT"}, "InvalidParameterValue"),
         ({"HITReviewPolicy": {"PolicyName": "SimplePlurality/2011-09-01"}}, "InvalidParameterValue"),
         ({"Reward": "1000000.01"}, "ParameterValidationError"),
@@ -365,7 +368,7 @@ def test_a_hits_type_changes_only_while_nobody_is_at_it(rig: Rig) -> None:
     assert rig.hit(hit_id)["Reward"] == "0.10"
     assert rig.balance()[1] == "0.18"  # 6 cents for what is submitted, 12 for the free slot
     rig.client.approve_assignment(AssignmentId=assignment.assignment_id)
-    assert rig.workplace.earnings("AWORKER0000001").earned_cents == 5
+    assert rig.workplace.get_worker("AWORKER0000001").earned_cents == 5
     assert rig.audit().discrepancies == []
 
 
@@ -413,7 +416,7 @@ def test_pages_of_large_questions_are_short_enough_for_a_lambda_to_answer(rig: R
     for _ in range(62):
         rig.create_hit(Question=padded)
     pages = list(rig.client.get_paginator("list_hits").paginate(PaginationConfig={"PageSize": 100}))
-    assert len(pages) == 2
+    assert len(pages) == 3
     assert sum(page["NumResults"] for page in pages) == 62
     assert all(len(json.dumps(page["HITs"], default=str)) < 5_000_000 for page in pages)
 

@@ -16,11 +16,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from crowdsight.clock import system_clock
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.workplace.credentials import CACHED_FOR_MS, Credentials, CredentialSecrets
 from crowdsight.workplace.faults import AccessRefused
-from crowdsight.workplace.signatures import MAX_SKEW, SignedRequest, verify
+from crowdsight.workplace.signatures import MAX_SKEW, verify
 from tests.contract.memory_dynamodb import MemoryDynamoDB
-from tests.contract.workplace_rig import PREFIX, REQUESTER, Rig, aws_client, proxy_event
+from tests.contract.workplace_rig import PREFIX, REQUESTER, Rig, aws_client
+from tests.proxy_event import event_of
 
 TARGET = "MTurkRequesterServiceV20170117.GetAccountBalance"
 
@@ -44,7 +46,7 @@ def signed(
     given = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": TARGET} | dict(headers or {})
     request = AWSRequest("POST", url, headers=given, data=body)
     SigV4Auth(keys, service, "us-east-1").add_auth(request)
-    return proxy_event(request.prepare())
+    return event_of(request.prepare())
 
 
 def outcome(rig: Rig, event: dict[str, Any]) -> str:
@@ -146,7 +148,7 @@ def test_a_wrong_secret_is_refused_as_aws_refuses_it(rig: Rig) -> None:
 @pytest.mark.parametrize("minutes", [-6, -4, 4, 6])
 def test_clocks_may_differ_by_five_minutes(rig: Rig, minutes: int) -> None:
     event = signed(rig)
-    request = SignedRequest.from_event(event)
+    request = ProxyRequest.from_event(event)
     ahead_ms = int(timedelta(minutes=minutes) / timedelta(milliseconds=1))
 
     def clock() -> int:
@@ -231,7 +233,7 @@ def test_an_ordinary_client_needs_only_its_endpoint_and_keys(rig: Rig) -> None:
     )
 
     def keep(request: Any, **_: Any) -> None:
-        sent.append(proxy_event(request))
+        sent.append(event_of(request))
         raise ConnectionError
 
     client.meta.events.register_first("before-send.mturk", keep)

@@ -184,7 +184,7 @@ class Everything(RuleBasedStateMachine):
         assert (found.discrepancies, found.held_cents) == ([], 0)
         assert list(self.table.query_all("event", index="due")) == []
         for worker_id in WORKERS:
-            assert self.workplace.earnings(worker_id).waiting == 0
+            assert self.workplace.get_worker(worker_id).waiting == 0
 
     def _send(self, delivery: Delivery) -> None:
         if self.is_queue_down:

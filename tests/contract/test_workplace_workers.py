@@ -165,7 +165,7 @@ def test_what_is_not_there_is_said_to_be_not_there(rig: Rig) -> None:
     with pytest.raises(WorkerNotFound):
         rig.workplace.accept(hit_id, "ANOBODY")
     with pytest.raises(WorkerNotFound):
-        rig.workplace.earnings("ANOBODY")
+        rig.workplace.get_worker("ANOBODY")
     with pytest.raises(AssignmentNotFound):
         rig.workplace.submit("3NOTHERE", [])
     assert rig.workplace.find_worker("ANOBODY") is None
@@ -237,7 +237,7 @@ def test_earnings_are_what_was_approved(rig: Rig) -> None:
     rig.submit(rig.create_hit(Reward="0.11")["HITId"])
     rig.client.approve_assignment(AssignmentId=approved)
     rig.client.reject_assignment(AssignmentId=rejected, RequesterFeedback="no")
-    earnings = rig.workplace.earnings("AWORKER0000001")
+    earnings = rig.workplace.get_worker("AWORKER0000001")
     assert (earnings.earned_cents, earnings.waiting_cents) == (7, 11)
     assert (earnings.approved, earnings.waiting, earnings.rejected) == (1, 1, 1)
 
@@ -251,7 +251,7 @@ def test_an_answer_nobody_judges_is_approved_after_the_delay(rig: Rig) -> None:
     assignment = rig.workplace.get_assignment(assignment_id)
     assert assignment.status is AssignmentStatus.APPROVED
     assert assignment.approved_at_ms == rig.clock()
-    assert rig.workplace.earnings("AWORKER0000001").earned_cents == 5
+    assert rig.workplace.get_worker("AWORKER0000001").earned_cents == 5
     assert rig.balance() == ("999.94", "0.00")
 
 

@@ -8,9 +8,8 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -23,6 +22,7 @@ from crowdsight.workplace.audit import Audit, audit
 from crowdsight.workplace.credentials import Credentials
 from tests.conftest import StoppedClock
 from tests.contract.conftest import REGION, create_table
+from tests.proxy_event import event_of
 
 TABLE = "workplace"
 INDEXES = {"due": "N", "requester": "S", "open": "S"}
@@ -77,17 +77,14 @@ class Rig:
             session_secret="session",
             workplace_fee_percent=fee_percent,
         )
-        self.handler = load_handler("mturk_api")
-        self.sweep_handler = load_handler("sweep_workplace")
-        wiring = Wiring(settings, self._make_client)
-        wiring.clock = self.clock
-        self.workplace = wiring.workplace
+        self.wiring = Wiring(settings, self._make_client, self.clock)
+        self.workplace = self.wiring.workplace
+        self.operator = self.wiring.workplace_operator
         # Signatures are made at the real time, by boto3, so that is what they are judged by.
-        wiring.clock = system_clock
-        self.operator = wiring.workplace_operator
-        for module in (self.handler, self.sweep_handler):
-            module.__dict__["wiring"] = wiring
-        self.wiring = wiring
+        at_real_time = Wiring(settings, self._make_client)
+        at_real_time.workplace = self.workplace
+        self.handler = load_handler("mturk_api", at_real_time)
+        self.sweep_handler = load_handler("sweep_workplace", self.wiring)
         self.credentials = self.operator.issue_credentials(REQUESTER)
         if funds_cents:
             self.operator.fund_requester(REQUESTER, funds_cents, "first")
@@ -179,7 +176,7 @@ class Rig:
         return own[service] if service in own else aws_client(service)
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        response = self.call(proxy_event(request, self.prefix))
+        response = self.call(event_of(request, self.prefix))
         body = response["body"].encode()
         return AWSResponse(request.url, response["statusCode"], dict(response["headers"]), SimpleRaw(body))
 
@@ -194,26 +191,6 @@ class SimpleRaw:
         return [self._body]
 
 
-def proxy_event(request: AWSPreparedRequest, prefix: str = "") -> dict[str, Any]:
-    """What API Gateway's REST proxy integration makes of a request; `prefix` is the stage's."""
-    url = urlsplit(request.url)
-    headers = {name: v.decode() if isinstance(v, bytes) else v for name, v in request.headers.items()}
-    headers.setdefault("Host", url.netloc)
-    body = request.body.decode(errors="replace") if isinstance(request.body, bytes) else request.body
-    query: dict[str, list[str]] = {}
-    for name, value in parse_qsl(url.query):
-        query.setdefault(name, []).append(value)
-    return {
-        "httpMethod": request.method,
-        "path": url.path.removeprefix(prefix) or "/",
-        "requestContext": {"path": url.path, "requestId": "request-1"},
-        "headers": headers,
-        "multiValueQueryStringParameters": query or None,
-        "body": body,
-        "isBase64Encoded": False,
-    }
-
-
 @cache
 def aws_client(service: str) -> Any:
     """A client that reaches moto while it is on; made once, because that takes longer than a test."""
@@ -221,13 +198,15 @@ def aws_client(service: str) -> Any:
     return boto3.client(service, region_name=REGION, **keys)
 
 
-def load_handler(operation: str) -> ModuleType:
-    """A Lambda's handler module, fresh."""
+def load_handler(operation: str, wiring: Any = None) -> Any:
+    """A Lambda's handler module, fresh; with `wiring`, over its parts instead of those of the environment."""
     path = FUNCTIONS / operation / "handler.py"
     spec = importlib.util.spec_from_file_location(f"{operation}_handler", path)
     assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if wiring is not None:
+        module.wiring = wiring
     return module
 
 

@@ -42,4 +42,6 @@ def assembly(synthesize: Synthesize) -> Assembly:
 @pytest.fixture(scope="session")
 def other_assembly(synthesize: Synthesize) -> Assembly:
     """With other settings than `cdk.json` has."""
-    return synthesize(retain_data=False, throttle_rate=7, throttle_burst=9)
+    return synthesize(
+        retain_data=False, throttle_rate=7, throttle_burst=9, workplace_throttle_rate=70, workplace_throttle_burst=90
+    )

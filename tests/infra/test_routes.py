@@ -136,11 +136,12 @@ def test_the_gateways_errors_have_codes_that_the_api_describes() -> None:
 
 
 def test_stages_are_throttled_logged_and_named_prod(other_assembly: Assembly) -> None:
-    for template in other_assembly.templates.values():
+    limits = {"crowdsight": (7, 9), "crowdsight-workplace": (70, 90)}
+    for name, template in other_assembly.templates.items():
         (stage,) = template.of_type("AWS::ApiGateway::Stage").values()
         (settings,) = stage["Properties"]["MethodSettings"]
         assert stage["Properties"]["StageName"] == "prod"
         assert "AccessLogSetting" in stage["Properties"]
-        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 9)
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == limits[name]
         assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
         assert settings["DataTraceEnabled"] is False

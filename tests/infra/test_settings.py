@@ -45,6 +45,7 @@ def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any
         ("crowd_budget_cents", -1),
         ("workplace_fee_percent", 101),
         ("throttle_rate", 0),
+        ("workplace_throttle_burst", 0),
         ("retain_data", "yes"),
         ("log_level", "LOUD"),
         ("architecture", "riscv"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crowdsight.crowd import requester
-from infra.adjudication_flow import NEVER_RETRIED
+from infra.adjudication_flow import NEVER_RETRIED, PASSING
 from infra.settings import Settings
 from tests.infra.template import Assembly, text_of
 
@@ -66,18 +66,23 @@ def test_a_step_that_goes_on_failing_fails_the_task(workflow: dict[str, Any]) ->
             assert last == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": ERROR_STATE}
 
 
-def test_every_step_is_retried_for_about_two_minutes_but_not_where_that_cannot_help(workflow: dict[str, Any]) -> None:
+def test_every_step_is_retried_for_minutes_an_outage_for_an_hour_and_a_refusal_never(workflow: dict[str, Any]) -> None:
     for state in workflow["States"].values():
         if state["Type"] == "Task":
-            never, always = state["Retry"]
+            never, passing, always = state["Retry"]
             assert never == {"ErrorEquals": NEVER_RETRIED, "MaxAttempts": 0}
+            assert passing["ErrorEquals"] == PASSING
             assert always["ErrorEquals"] == ["States.TaskFailed"]
-            assert always["JitterStrategy"] == "FULL"
-            pauses_s = [
-                min(always["IntervalSeconds"] * always["BackoffRate"] ** attempt, always["MaxDelaySeconds"])
-                for attempt in range(always["MaxAttempts"])
-            ]
-            assert 100 <= sum(pauses_s) <= 150
+            assert 3000 <= sum(longest_pauses_s(passing)) <= 4000
+            assert 100 <= sum(longest_pauses_s(always)) <= 150
+
+
+def longest_pauses_s(rule: dict[str, Any]) -> list[int]:
+    assert rule["JitterStrategy"] == "FULL"
+    return [
+        min(rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt, rule["MaxDelaySeconds"])
+        for attempt in range(rule["MaxAttempts"])
+    ]
 
 
 def test_the_errors_never_retried_are_exceptions_of_the_crowd() -> None:

@@ -1,32 +1,23 @@
-"""A local stack as its users have it: a process of its own, started and ended from outside."""
+"""A local stack as its users have it, and what tests look at from outside: processes, ports, time."""
 
 import contextlib
 import functools
-import json
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import boto3
-import httpx
 from botocore.config import Config
 
-from client.stack import Stack
-from local.synthesis import ROOT
+import local.running
 
 if TYPE_CHECKING:
     from crowdsight.workplace.operator import Operator
 
-START_DEADLINE_S = 240.0
-STOP_DEADLINE_S = 30.0
 POLL_S = 0.1
 
 Found = TypeVar("Found")
@@ -44,43 +35,8 @@ def wait_for(what: str, look: Callable[[], Found | None], deadline_s: float = 60
         time.sleep(poll_s)
 
 
-class RunningStack:
-    """`python -m local up` with `options`, from its start on. `end` it, or use it as a context manager."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.state_dir = folder / "state"
-        self._ready_file = folder / "ready.json"
-        self._output = folder / "output.log"
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "local", "up", "--port", "0"]
-        command += ["--state-dir", str(self.state_dir), "--ready-file", str(self._ready_file), *options]
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        self._document: dict[str, Any] | None = None
-
-    def __enter__(self) -> "RunningStack":
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.end()
-
-    @property
-    def output(self) -> str:
-        """What it has printed so far."""
-        return self._output.read_text(encoding="utf-8", errors="replace")
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The contents of stack.json, once the stack is ready."""
-        if self._document is None:
-            self._document = json.loads(wait_for("the stack to be ready", self._ready, START_DEADLINE_S))
-        return self._document
-
-    def __getitem__(self, key: str) -> str:
-        """A text of stack.json, such as `api_url`."""
-        return str(self.document[key])
+class RunningStack(local.running.RunningStack):
+    """A local stack, with what tests look at."""
 
     @functools.cached_property
     def mturk(self) -> Any:
@@ -97,36 +53,11 @@ class RunningStack:
     @functools.cached_property
     def operator(self) -> "Operator":
         """What an operator of the workplace can do."""
-        assert self.document
-        return Stack.read(self.state_dir / "stack.json").operator()
-
-    def _ready(self) -> str | None:
-        assert self.process.poll() is None, f"the stack ended with {self.process.returncode}:\n{self.output}"
-        return self._ready_file.read_text(encoding="utf-8") if self._ready_file.exists() else None
-
-    def functions(self) -> list[dict[str, Any]]:
-        """Each Lambda process: its `operation`, `process_id` and `state`."""
-        answer: list[dict[str, Any]] = fetch_json(f"{self.document['lambda_url']}/processes")
-        return answer
+        return self.stack.operator()
 
     def members(self) -> set[int]:
         """The processes of its tree, its own included."""
         return descendants(self.process.pid) | {self.process.pid}
-
-    def end(self, number: int = signal.SIGTERM, deadline_s: float = STOP_DEADLINE_S) -> int:
-        """Send a signal and wait for the exit status. Raises AssertionError when it does not come."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"not ended {deadline_s:g} s after {signal.Signals(number).name}") from None
-
-
-def fetch_json(url: str) -> Any:
-    """A document of the stack's own APIs."""
-    return httpx.get(url, timeout=60, trust_env=False).raise_for_status().json()
 
 
 def descendants(process_id: int) -> set[int]:
@@ -160,18 +91,7 @@ def is_alive(process_id: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def members_by_environment(state_dir: Path) -> set[int]:
-    """Processes that name this folder on their command line, whoever their parent is."""
-    found = set()
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if str(state_dir).encode() in Path(entry.path, "cmdline").read_bytes():
-                    found.add(int(entry.name))
-    return found
-
-
-def listening_ports(process_ids: Sequence[int] | set[int]) -> set[int]:
+def listening_ports(process_ids: set[int]) -> set[int]:
     """The TCP ports that these processes listen on."""
     inodes = set()
     for id in process_ids:
@@ -198,12 +118,6 @@ def is_listening(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def port_of(url: str) -> int:
-    port = urlsplit(url).port
-    assert port is not None
-    return port
 
 
 def assert_nothing_left(process_ids: set[int], ports: set[int], deadline_s: float = 10.0) -> None:

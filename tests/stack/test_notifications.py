@@ -1,16 +1,13 @@
 """Tasks end well however notifications arrive, and whatever happens to the processes that work on them."""
 
 import contextlib
-import os
-import random
-import signal
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
+from benchmarks.faults.killer import Killer, list_processes
 from local.workers.truth import Truth
 from tests.stack.conftest import start
 from tests.stack.crowd_hands import CONTAINS, SIMILARITY, contains_input, picture_url, similarity_input
@@ -27,7 +24,7 @@ COST_CENTS = TASKS * (2 * 2 + 3 * 3)
 DEADLINE_S = 240.0
 """What is lost is made up for within a minute; several losses of one task, within several."""
 
-KILLING_S = 4.0
+KILLS = 20
 KILLED_EVERY_S = 0.2
 
 TRUTH = Truth({}, {})
@@ -63,7 +60,7 @@ def test_when_every_notification_comes_twice_tasks_end_right_and_each_answer_is_
 def test_killing_functions_at_work_changes_nothing(duplicating: RunningStack) -> None:
     before = duplicating.operator.audit().hits // (2 * TASKS)
     names = put_tasks(duplicating, "killed")
-    assert kill_functions(duplicating) > 0
+    kill_functions(duplicating)
     wait_for_results(duplicating, names)
     wait_for_audit(duplicating, runs=before + 1)
 
@@ -96,21 +93,10 @@ def insist(ask: Callable[[], Reply]) -> Reply:
     return wait_for("an answer", answered)
 
 
-def kill_functions(running: RunningStack) -> int:
-    """Kill any process of any function, again and again for some seconds; how many were killed at work."""
-    dice = random.Random(0)
-    killed_at_work = 0
-    give_over_at = time.monotonic() + KILLING_S
-    while time.monotonic() < give_over_at or (killed_at_work == 0 and time.monotonic() < give_over_at + 60):
-        functions = running.functions()
-        busy = [function for function in functions if function["state"] == "busy"]
-        if busy or functions:
-            victim = dice.choice(busy or functions)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim["process_id"], signal.SIGKILL)
-                killed_at_work += victim["state"] == "busy"
-        time.sleep(KILLED_EVERY_S)
-    return killed_at_work
+def kill_functions(running: RunningStack) -> None:
+    """Kill one process of any function after another, most of them at work."""
+    with Killer(KILLED_EVERY_S, 0, lambda: list_processes(running["lambda_url"])) as killer:
+        wait_for(f"{KILLS} killed functions", lambda: killer.kills.total() >= KILLS)
 
 
 def wait_for_results(running: RunningStack, names: list[str]) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from client.stack import Stack, StackNotFound
+from local.running import STOP_DEADLINE_S
 from local.synthesis import ROOT
 from tests.stack.crowd_hands import CONTAINS, contains_input
 from tests.stack.raw_http import Api
 from tests.stack.running_stack import (
-    STOP_DEADLINE_S,
     RunningStack,
     assert_nothing_left,
     listening_ports,
@@ -75,7 +76,9 @@ def test_a_stack_that_is_stopped_with_requests_in_flight_leaves_nothing(number: 
     assert {answer for answer in answers if answer < 500} <= {200, 201}
     assert status == (-signal.SIGKILL if number == signal.SIGKILL else 0), running.output
     if number != signal.SIGKILL:
-        assert not (tmp_path / "ready.json").exists()
+        assert not running.ready_file.exists()
+        with pytest.raises(StackNotFound, match="no local stack is running"):
+            Stack.read(running.path)
 
 
 def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_goes_on(running: RunningStack, api: Api) -> None:

@@ -1,5 +1,6 @@
 """The demonstration against hand-written stand-ins for its two APIs."""
 
+import argparse
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,8 +14,8 @@ from client.tasks import ApiError, TaskClient
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.questions import render_question
 from local.demo.display import LiveTable, PlainLines, display_for, show_results
+from local.demo.options import DemoOptions, add_options
 from local.demo.photographs import PhotographServer
-from local.demo.show import main
 from local.demo.tasks import TASKS, DemoTask
 from local.demo.watch import Watch
 from local.workers.truth import PHOTOGRAPHS, Truth
@@ -264,9 +265,8 @@ def test_photographs_are_served_and_nothing_else() -> None:
         httpx.get(f"{photographs.url}/cat.jpg", trust_env=False)
 
 
-def test_help_says_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
-    assert stopped.value.code == 0
-    printed = capsys.readouterr().out
-    assert all(option in printed for option in ("--keep", "--port", "--seed", "--speed", "--timeout", "--state-dir"))
+def test_an_option_that_is_not_given_is_what_a_program_gets_too() -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    options = DemoOptions.of(parser.parse_args([]))
+    assert options == DemoOptions(state_dir=DemoOptions.state_dir.resolve())

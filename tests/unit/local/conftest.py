@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from botocore.config import Config
 
 from local.children import Children
 from local.deployment import Function
-from local.lambdas import Lambda, runtime_folder
+from local.lambdas.launch import runtime_folder
+from local.lambdas.service import Lambda
 from local.synthesis import ROOT
 
 
@@ -69,9 +70,7 @@ def make_function(tmp_path: Path) -> MakeFunction:
         code.mkdir()
         (code / "handler.py").write_text(textwrap.dedent(source))
         settings: dict[str, Any] = {"environment": {}, "timeout_s": 10, "layer_paths": (), **changes}
-        return Function(
-            name=f"stack-{name}", operation=name, stack="stack", code_path=code, handler="handler.handler", **settings
-        )
+        return Function(name=f"stack-{name}", operation=name, code_path=code, handler="handler.handler", **settings)
 
     return make
 
@@ -81,9 +80,9 @@ def serve(children: Children, runtime: Path, tmp_path: Path) -> Iterator[Serve]:
     """Serves functions as Lambda does."""
     served: list[Lambda] = []
 
-    def serve(*functions: Function, max_processes: int = 4, **options: Any) -> Lambda:
+    def serve(*functions: Function, max_processes: int = 4, environment: Mapping[str, str] | None = None) -> Lambda:
         service = Lambda(children, runtime=runtime, log_folder=tmp_path / "logs", max_processes=max_processes)
-        service.deploy(functions, options.pop("environment", {}), **options)
+        service.deploy(functions, environment or {})
         served.append(service)
         return service
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.lambdas import Lambda
+from local.lambdas.service import Lambda
 from local.synthesis import ROOT
 from tests.unit.local.conftest import MakeFunction, Serve
 
@@ -154,5 +154,3 @@ def test_the_lambda_api_of_the_services_invokes_the_function(world: World) -> No
     failed = world.lambda_api.invoke(FunctionName=function.name, Payload=b'{"kind": "refuse"}')
     assert failed["FunctionError"] == "Unhandled"
     assert json.load(failed["Payload"])["errorType"] == "Refused"
-    later = world.lambda_api.invoke(FunctionName=function.name, Payload=b"{}", InvocationType="Event")
-    assert later["StatusCode"] == 202

@@ -242,3 +242,23 @@ def test_pages_of_a_query_join_without_a_gap(dynamodb: Any) -> None:
                 break
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         assert seen == [f"{number:02}" for number in range(25)]
+
+
+def test_every_type_of_value_comes_back_as_it_was_put(dynamodb: Any) -> None:
+    item = key("types") | {
+        "text": {"S": "猫"},
+        "number": {"N": "12"},
+        "yes": {"BOOL": True},
+        "nothing": {"NULL": True},
+        "bytes": {"B": b"\x00\xff"},
+        "texts": {"SS": ["a", "b"]},
+        "byte_strings": {"BS": [b"\x00", b"\xff"]},
+        "list": {"L": [{"S": "a"}, {"L": []}, {"M": {"deep": {"B": b"\x01"}}}]},
+        "map": {"M": {"a": {"M": {}}, "b": {"N": "-1"}}},
+    }
+    dynamodb.put_item(TableName="money", Item=item)
+    assert dynamodb.get_item(TableName="money", Key=key("types"))["Item"] == item
+    found = dynamodb.query(
+        TableName="money", KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "types"}}
+    )
+    assert found["Items"] == [item]

@@ -9,9 +9,11 @@ from typing import Any, cast
 import pytest
 
 from local.deployment import Deployed, DeploymentError
-from local.gateway import RestApi, proxy_response
+from local.gateway.proxy import proxy_response
+from local.gateway.rest_api import RestApi
 from local.http_server import Request, Response
-from local.lambdas import PAYLOAD_LIMIT_BYTES, Lambda, Outcome
+from local.lambdas.invocations import PAYLOAD_LIMIT_BYTES, Outcome
+from local.lambdas.service import Lambda
 from local.template import Resource
 
 API = "abcdefghij"
@@ -30,7 +32,7 @@ class HandWrittenLambda:
             "echo": lambda event: {"statusCode": 200, "body": json.dumps(event)},
         }
 
-    def invoke(self, name: str, payload: bytes, client_context: str = "") -> Outcome:
+    def invoke(self, name: str, payload: bytes) -> Outcome:
         function = name.rsplit(":", 1)[-1]
         event = json.loads(payload)
         self.events.append((function, event))
@@ -56,7 +58,7 @@ def proxy(**more: Any) -> dict[str, Any]:
     return {"Type": "AWS_PROXY", "Uri": f"{LAMBDA_PATH}/{ECHO}/invocations", **more}
 
 
-MOCK = {
+MOCK: dict[str, Any] = {
     "Type": "MOCK",
     "PassthroughBehavior": "NEVER",
     "RequestTemplates": {"application/json": '{"statusCode": 405}'},
@@ -70,9 +72,15 @@ MOCK = {
 }
 
 
-def deployed(*more: Resource, **api: Any) -> Deployed:
+def mock(**changes: Any) -> dict[str, Any]:
+    [answer] = MOCK["IntegrationResponses"]
+    return MOCK | {"IntegrationResponses": [answer | changes]}
+
+
+def deployed(*more: Resource, stage: dict[str, Any] | None = None, **api: Any) -> Deployed:
     return Deployed(
         [
+            resource("Stage", "prod", StageName="prod", **(stage or {})),
             Resource("stack", "Api", "AWS::ApiGateway::RestApi", API, {"Name": "api", **api}, {}),
             resource("Resource", "things", ParentId=f"{API}-root", PathPart="things"),
             resource("Resource", "thing", ParentId="things", PathPart="{thing}"),
@@ -139,7 +147,7 @@ def header(response: Response, name: str) -> str | None:
     return next((value for other, value in response.headers if other.lower() == name.lower()), None)
 
 
-def test_the_event_is_the_proxy_event(call: Call) -> None:
+def test_a_function_is_told_the_whole_request_as_it_was_sent(call: Call) -> None:
     event = body(
         call(
             "GET",
@@ -241,35 +249,6 @@ def test_an_authorizer_that_fails_lets_nobody_in(
     assert call("GET", "/things/a", {"x-api-key": "good"}).status == status
 
 
-def test_a_token_authorizer_is_given_the_token(make_api: Callable[..., Call], functions: HandWrittenLambda) -> None:
-    functions.functions["token"] = lambda event: functions.authorize({**event, "headers": {"x-api-key": "good"}})
-    call = make_api(
-        resource("Resource", "guarded", ParentId=f"{API}-root", PathPart="guarded"),
-        resource(
-            "Method",
-            "Guarded",
-            ResourceId="guarded",
-            HttpMethod="GET",
-            AuthorizationType="CUSTOM",
-            AuthorizerId="by-token",
-            Integration=proxy(),
-        ),
-        resource(
-            "Authorizer",
-            "by-token",
-            Type="TOKEN",
-            IdentitySource="method.request.header.Authorization",
-            IdentityValidationExpression="Bearer .+",
-            AuthorizerUri=f"{LAMBDA_PATH}/arn:aws:lambda:us-east-1:123456789012:function:token/invocations",
-        ),
-    )
-    assert call("GET", "/guarded", {"Authorization": "Basic x"}).status == 401
-    assert call("GET", "/guarded", {"authorization": "Bearer x"}).status == 200
-    function, event = functions.events[0]
-    assert function == "token"
-    assert event == {"type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": event["methodArn"]}
-
-
 def test_a_mock_answers_by_its_templates(call: Call, functions: HandWrittenLambda) -> None:
     response = call("PATCH", "/things/a")
     assert (response.status, body(response)) == (405, {"error": "PATCH"})
@@ -308,25 +287,8 @@ def test_gateway_responses_replace_the_gateway_s_own(make_api: Callable[..., Cal
 
 def test_the_stage_s_throttle_refuses_what_is_too_much(make_api: Callable[..., Call]) -> None:
     settings = [{"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 2}]
-    call = make_api(resource("Stage", "prod", StageName="prod", MethodSettings=settings))
+    call = make_api(stage={"MethodSettings": settings})
     assert [call("GET", "/open").status for _ in range(3)] == [200, 200, 429]
-
-
-def test_a_method_that_needs_a_plan_s_key_takes_no_other(make_api: Callable[..., Call]) -> None:
-    call = make_api(
-        resource("Resource", "paid", ParentId=f"{API}-root", PathPart="paid"),
-        resource("Method", "Paid", ResourceId="paid", HttpMethod="GET", ApiKeyRequired=True, Integration=proxy()),
-        resource("ApiKey", "key", Value="plan-key", Enabled=True),
-        resource("UsagePlan", "plan", ApiStages=[{"ApiId": API, "Stage": "prod"}], Quota={"Limit": 2, "Period": "DAY"}),
-        resource("UsagePlanKey", "link", KeyId="key", UsagePlanId="plan", KeyType="API_KEY"),
-    )
-    assert [call("GET", "/paid", {"x-api-key": key}).status for key in ("", "x", *["plan-key"] * 3)] == [
-        403,
-        403,
-        200,
-        200,
-        429,
-    ]
 
 
 def test_a_body_over_ten_megabytes_or_an_event_over_six_is_413(call: Call, functions: HandWrittenLambda) -> None:
@@ -388,27 +350,87 @@ def test_a_function_s_headers_are_joined_and_some_renamed() -> None:
     ]
 
 
-def test_required_parameters_are_required_where_a_validator_says_so(make_api: Callable[..., Call]) -> None:
+def test_a_cors_preflight_is_answered_by_its_mock(make_api: Callable[..., Call]) -> None:
+    """As CDK's `add_cors_preflight` synthesizes it."""
+    preflight = {
+        "Type": "MOCK",
+        "RequestTemplates": {"application/json": "{ statusCode: 204 }"},
+        "IntegrationResponses": [
+            {
+                "StatusCode": "204",
+                "ResponseParameters": {
+                    "method.response.header.Access-Control-Allow-Origin": "'*'",
+                    "method.response.header.Access-Control-Allow-Methods": "'GET,PUT'",
+                },
+            }
+        ],
+    }
     call = make_api(
-        resource("RequestValidator", "validator", ValidateRequestParameters=True),
-        resource("Resource", "search", ParentId=f"{API}-root", PathPart="search"),
-        resource(
-            "Method",
-            "Search",
-            ResourceId="search",
-            HttpMethod="GET",
-            RequestValidatorId="validator",
-            RequestParameters={"method.request.querystring.q": True, "method.request.header.x-maybe": False},
-            Integration=proxy(),
-        ),
+        resource("Method", "Preflight", ResourceId="open", HttpMethod="OPTIONS", Integration=preflight),
     )
-    assert [call("GET", target).status for target in ("/search", "/search?q=", "/search?q=a")] == [400, 400, 200]
+    response = call("OPTIONS", "/open", {"Origin": "https://example.com"})
+    assert (response.status, response.body) == (204, b"")
+    assert header(response, "Access-Control-Allow-Origin") == "*"
+    assert header(response, "Access-Control-Allow-Methods") == "GET,PUT"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"Integration": {"Type": "HTTP_PROXY"}},
+        {"Integration": proxy(RequestParameters={"integration.request.header.x": "'1'"})},
+        {"Integration": MOCK, "AuthorizationType": "AWS_IAM"},
+        {"Integration": MOCK, "ApiKeyRequired": True},
+        {"Integration": MOCK, "RequestValidatorId": "validator", "RequestParameters": {}},
+        {"Integration": MOCK | {"IntegrationResponses": []}},
+        {"Integration": mock(SelectionPattern="4..")},
+        {"Integration": mock(ResponseTemplates={"application/json": "$input.json('$')"})},
+        {"Integration": mock(ResponseTemplates={"text/plain": "#set($x = 1)"})},
+        {"Integration": mock(ResponseParameters={"method.response.header.X": "integration.response.header.Y"})},
+    ],
+)
+def test_a_method_that_asks_for_what_is_not_served_is_refused_at_once(
+    make_api: Callable[..., Call], method: dict[str, Any]
+) -> None:
+    with pytest.raises(DeploymentError, match="stack/Odd: the local stack does not serve"):
+        make_api(resource("Method", "Odd", ResourceId="things", HttpMethod="GET", **method))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        resource("Authorizer", "Odd", Type="TOKEN", IdentitySource="method.request.header.Authorization"),
+        resource(
+            "Authorizer",
+            "Odd",
+            Type="REQUEST",
+            IdentitySource="method.request.querystring.key",
+            AuthorizerUri=f"{LAMBDA_PATH}/{AUTHORIZE}/invocations",
+        ),
+        resource("GatewayResponse", "Odd", ResponseType="THROTTLED", ResponseTemplates={"text/plain": "$util.x"}),
+        resource("Stage", "second", StageName="second"),
+    ],
+)
+def test_an_api_with_a_part_that_is_not_served_is_refused_at_once(make_api: Callable[..., Call], odd: Resource) -> None:
+    with pytest.raises(DeploymentError):
+        make_api(odd)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"Variables": {"a": "b"}},
+        {"CacheClusterEnabled": True},
+        {"MethodSettings": [{"ResourcePath": "/open", "HttpMethod": "GET", "ThrottlingRateLimit": 1}]},
+    ],
+)
+def test_a_stage_that_asks_for_what_is_not_served_is_refused_at_once(
+    make_api: Callable[..., Call], stage: dict[str, Any]
+) -> None:
+    with pytest.raises(DeploymentError):
+        make_api(stage=stage)
 
 
 def test_an_api_that_asks_for_what_is_not_served_is_refused_at_once(make_api: Callable[..., Call]) -> None:
-    for method in (
-        {"Integration": {"Type": "HTTP_PROXY"}},
-        {"Integration": MOCK, "AuthorizationType": "AWS_IAM"},
-    ):
-        with pytest.raises(DeploymentError):
-            make_api(resource("Method", "Odd", ResourceId="things", HttpMethod="GET", **method))
+    with pytest.raises(DeploymentError, match="Policy"):
+        make_api(Policy={})

@@ -7,13 +7,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.lambdas import PAYLOAD_LIMIT_BYTES, FunctionNotFound, Lambda, Outcome, TooManyRequests
+from local.lambdas.invocations import PAYLOAD_LIMIT_BYTES, FunctionNotFound, Outcome
+from local.lambdas.service import Lambda
 from tests.unit.local.conftest import MakeFunction, Serve
 
 GREET = """
@@ -83,12 +83,10 @@ def test_a_process_killed_in_the_middle_fails_its_invocation(make_function: Make
     assert ask(service).error is None
 
 
-def test_time_is_up_when_the_template_says_so(make_function: MakeFunction, serve: Serve) -> None:
+def test_a_function_that_takes_too_long_is_killed_and_replaced(make_function: MakeFunction, serve: Serve) -> None:
     service = serve(make_function(GREET, timeout_s=1))
     pid = answer(ask(service))["pid"]
-    began = time.monotonic()
-    late = ask(service, kind="sleep", s=30)
-    assert time.monotonic() - began < 3
+    late = ask(service, kind="sleep", s=3600)
     assert answer(late)["errorType"] == "Sandbox.Timedout"
     assert answer(late)["errorMessage"].endswith("Task timed out after 1.00 seconds")
     assert answer(ask(service))["pid"] != pid
@@ -161,19 +159,6 @@ def test_concurrent_invocations_get_processes_of_their_own_up_to_the_limit(
     assert len(set(pids)) == 2
 
 
-def test_reserved_concurrency_is_a_ceiling(make_function: MakeFunction, serve: Serve) -> None:
-    service = serve(make_function(GREET, reserved_concurrency=1))
-    ask(service)
-    invoking = threading.Thread(target=lambda: ask(service, kind="sleep", s=1))
-    invoking.start()
-    while service.pool("greet").processes[0].state != "busy":
-        time.sleep(0.01)
-    with pytest.raises(TooManyRequests):
-        ask(service)
-    invoking.join(5)
-    assert ask(service).error is None
-
-
 def test_a_response_that_lambda_would_not_carry_is_an_error(make_function: MakeFunction, serve: Serve) -> None:
     source = f"""
         def handler(event, context):
@@ -181,34 +166,6 @@ def test_a_response_that_lambda_would_not_carry_is_an_error(make_function: MakeF
     """
     too_large = ask(serve(make_function(source)))
     assert answer(too_large)["errorType"] == "Function.ResponseSizeTooLarge"
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float = 10) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def test_an_event_is_tried_three_times_and_then_goes_to_the_dead_letters(
-    make_function: MakeFunction, serve: Serve, tmp_path: Path
-) -> None:
-    source = f"""
-        def handler(event, context):
-            with open({str(tmp_path / "tries")!r}, "a") as tries:
-                tries.write("x")
-            raise ValueError
-    """
-    letters: list[tuple[str, str]] = []
-    service = serve(
-        make_function(source, dead_letter_arn="arn:dlq"), dead_letter=lambda arn, body: letters.append((arn, body))
-    )
-    service.retry_delays_s = (0.01,)
-    service.invoke_later("greet", b'{"a": 1}')
-    assert eventually(lambda: letters == [("arn:dlq", '{"a": 1}')])
-    assert (tmp_path / "tries").read_text() == "xxx"
 
 
 def test_functions_are_found_by_name_by_arn_and_by_operation(make_function: MakeFunction, serve: Serve) -> None:
@@ -240,8 +197,7 @@ def test_the_invoke_api_answers_as_lambda_does(make_function: MakeFunction, serv
     assert (status, headers["X-Amz-Function-Error"], json.loads(body)["hello"]) == (200, None, "Ada")
     status, headers, _ = call("stack-greet", b'{"kind": "fail"}')
     assert (status, headers["X-Amz-Function-Error"]) == (200, "Unhandled")
-    assert call("stack-greet", b"{}", "Event")[0] == 202
-    assert call("stack-greet", b"{}", "DryRun")[0] == 204
+    assert call("stack-greet", b"{}", "Event")[0] == call("stack-greet", b"{}", "DryRun")[0] == 400
     assert call("stack-greet", b"{not json")[0] == 400
     status, headers, _ = call("no-such", b"{}")
     assert (status, headers["x-amzn-ErrorType"]) == (404, "ResourceNotFoundException")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.policies import InvalidPolicy, allows
+from local.gateway.policies import InvalidPolicy, allows
 
 METHOD = "arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/functions/f/tasks/t"
 

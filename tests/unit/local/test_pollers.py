@@ -10,8 +10,10 @@ from typing import Any, cast
 import pytest
 
 from local.deployment import Clients
-from local.lambdas import Lambda, Outcome
-from local.pollers import Notifications, Poller, failed_ids
+from local.lambdas.invocations import Outcome
+from local.lambdas.service import Lambda
+from local.options import Notifications
+from local.pollers import Poller, failed_ids
 
 IDS = {"a", "b", "c"}
 QUEUES = iter(range(1000))
@@ -51,7 +53,7 @@ class Receiver:
         self.batches: list[int] = []
         self._lock = threading.Lock()
 
-    def invoke(self, name: str, payload: bytes, client_context: str = "") -> Outcome:
+    def invoke(self, name: str, payload: bytes) -> Outcome:
         records = json.loads(payload)["Records"]
         with self._lock:
             self.batches.append(len(records))

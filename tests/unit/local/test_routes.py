@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.routes import Node, build_tree, find
+from local.gateway.routes import Node, build_tree, find
 
 PATHS = {
     "functions": ("root", "functions"),

@@ -1,6 +1,6 @@
 """A token bucket lets its burst through, then its rate."""
 
-from local.throttle import TokenBucket
+from local.gateway.throttle import TokenBucket
 
 
 class Seconds:

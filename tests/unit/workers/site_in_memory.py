@@ -11,7 +11,8 @@ from crowdsight.clock import Clock
 from crowdsight.crowd.questions import render_page
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
-from tests.unit.workplace_site.fake_workplace import FakeWorkplace
+from tests.proxy_event import proxy_event
+from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory
 
 SITE_URL = "http://127.0.0.1:8081"
 
@@ -20,9 +21,9 @@ class SiteInMemory:
     """`transport` serves the site, and pictures where `picture` says so (None: nothing answers there)."""
 
     def __init__(self, clock: Clock) -> None:
-        self.workplace = FakeWorkplace(clock)
+        self.workplace = WorkplaceInMemory(clock)
         self.sessions = Sessions("a key for tests", clock)
-        self._site = WorkerSite(self.workplace, self.sessions, clock)  # type: ignore[arg-type]
+        self._site = WorkerSite(self.workplace, self.sessions, clock)
         self.transport = httpx.MockTransport(self._answer)
         self.requests: list[str] = []
         self.answers: list[int] = []
@@ -40,34 +41,24 @@ class SiteInMemory:
 
     def submitted(self, hit_id: str) -> list[str | None]:
         """The answers' XML, in order of acceptance."""
-        return [
-            one.answer_xml
-            for one in self.workplace.assignments.values()
-            if one.hit_id == hit_id and one.status.value == "Submitted"
-        ]
+        return [one.answer_xml for one in self.workplace.assignments(hit_id) if one.status.value == "Submitted"]
 
     def statuses(self, hit_id: str) -> list[str]:
-        return [one.status.value for one in self.workplace.assignments.values() if one.hit_id == hit_id]
+        return [one.status.value for one in self.workplace.assignments(hit_id)]
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.raw_path.decode().partition("?")[0]
         if request.url.port != 8081:
             return self.picture(path)
         self.requests.append(f"{request.method} {path}")
-        response = self.broken(request) or self._serve(request, path)
+        response = self.broken(request) or self._serve(request)
         self.answers.append(response.status_code)
         return response
 
-    def _serve(self, request: httpx.Request, path: str) -> httpx.Response:
-        event = {
-            "httpMethod": request.method,
-            "path": path,
-            "headers": dict(request.headers),
-            "queryStringParameters": dict(request.url.params),
-            "requestContext": {"path": path, "requestId": "r"},
-            "body": base64.b64encode(request.content).decode(),
-            "isBase64Encoded": True,
-        }
+    def _serve(self, request: httpx.Request) -> httpx.Response:
+        body = base64.b64encode(request.content).decode()
+        address = request.url.raw_path.decode()
+        event = proxy_event(request.method, address, headers=dict(request.headers), body=body, is_base64=True)
         answer = self._site.respond(event)
         headers = [*answer["headers"].items()]
         headers += [("Set-Cookie", cookie) for cookie in answer.get("multiValueHeaders", {}).get("Set-Cookie", [])]

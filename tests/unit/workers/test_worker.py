@@ -46,7 +46,7 @@ def test_a_worker_signs_in_accepts_looks_and_answers_by_the_sites_own_forms(
     assert site.statuses(hit_id) == ["Submitted"]
     [xml] = site.submitted(hit_id)
     assert f"<QuestionIdentifier>answer</QuestionIdentifier><FreeText>{answer}</FreeText>" in str(xml)
-    assert [worker.name for worker in site.workplace.workers.values()] == ["Ada"]
+    assert [worker.name for worker in site.workplace.workers()] == ["Ada"]
     assert max(site.answers) < 400
 
 

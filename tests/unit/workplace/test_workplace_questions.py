@@ -37,8 +37,10 @@ def test_an_external_question_is_its_url() -> None:
 
 
 @pytest.mark.parametrize("namespace", FORM_NAMESPACES)
-def test_a_question_form_is_recognised(namespace: str) -> None:
-    assert read_question(f'<QuestionForm xmlns="{namespace}"/>').kind is QuestionKind.FORM
+def test_a_question_form_is_recognised_and_refused(namespace: str) -> None:
+    with pytest.raises(RequestError, match="cannot show a QuestionForm") as refused:
+        read_question(f'<QuestionForm xmlns="{namespace}"/>')
+    assert refused.value.turk_error_code == "AWS.MechanicalTurk.UnsupportedOperation"
 
 
 @pytest.mark.parametrize(

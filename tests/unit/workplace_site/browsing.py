@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
+
+from tests.proxy_event import proxy_event
 
 Respond = Callable[[dict[str, Any]], dict[str, Any]]
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -112,25 +114,12 @@ class Browser:
         is_base64: bool = False,
         is_from_frame: bool = False,
     ) -> Page:
-        parts = urlsplit(address)
         sent = {"Host": "workplace.example", "X-Forwarded-Proto": self.scheme, **(headers or {})}
         if content_type:
             sent["Content-Type"] = content_type
         if self.cookies and not is_from_frame:
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
-        event = {
-            "resource": "/{proxy+}",
-            "path": parts.path.removeprefix(self.prefix) or "/",
-            "httpMethod": method,
-            "headers": sent,
-            "multiValueHeaders": {name: [value] for name, value in sent.items()},
-            "queryStringParameters": dict(parse_qsl(parts.query)) or None,
-            "pathParameters": None,
-            "stageVariables": None,
-            "requestContext": {"path": parts.path, "requestId": "c0ffee", "stage": "prod", "httpMethod": method},
-            "body": body,
-            "isBase64Encoded": is_base64,
-        }
+        event = proxy_event(method, address, prefix=self.prefix, headers=sent, body=body, is_base64=is_base64)
         page = Page(self._respond(event))
         for cookie in page.cookies:
             for name, morsel in SimpleCookie(cookie).items():

@@ -4,12 +4,12 @@ from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
 from tests.conftest import StoppedClock
 from tests.unit.workplace_site.browsing import Browser
-from tests.unit.workplace_site.fake_workplace import FakeWorkplace
+from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory
 
 
 @pytest.fixture
-def workplace(clock: StoppedClock) -> FakeWorkplace:
-    return FakeWorkplace(clock)
+def workplace(clock: StoppedClock) -> WorkplaceInMemory:
+    return WorkplaceInMemory(clock)
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def sessions(clock: StoppedClock) -> Sessions:
 
 
 @pytest.fixture
-def site(workplace: FakeWorkplace, sessions: Sessions, clock: StoppedClock) -> WorkerSite:
-    return WorkerSite(workplace, sessions, clock)  # type: ignore[arg-type]
+def site(workplace: WorkplaceInMemory, sessions: Sessions, clock: StoppedClock) -> WorkerSite:
+    return WorkerSite(workplace, sessions, clock)
 
 
 @pytest.fixture

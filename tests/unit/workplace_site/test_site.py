@@ -4,15 +4,20 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from crowdsight.dynamodb import Table
 from crowdsight.workplace import faults
 from crowdsight.workplace.assignments import AssignmentStatus
+from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.questions import QuestionKind
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import HITS_ON_A_PAGE, WorkerSite
 from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, SiteError
+from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
+from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.proxy_event import REQUEST_ID
 from tests.unit.workplace_site.browsing import FORM_TYPE, Browser, Form, Page
-from tests.unit.workplace_site.fake_workplace import FakeWorkplace
+from tests.unit.workplace_site.workplace_in_memory import REQUESTER, WorkplaceInMemory
 
 HOSTILE = """<script>alert(1)</script>'"&{{ 7 * 7 }}{% raw %}"""
 
@@ -24,7 +29,7 @@ def assert_hostile_text_is_shown_as_text(page: Page) -> None:
 
 class TestSigningIn:
     def test_without_a_session_the_first_page_tells_how_to_sign_in_and_shows_no_hit(
-        self, stranger: Browser, workplace: FakeWorkplace
+        self, stranger: Browser, workplace: WorkplaceInMemory
     ) -> None:
         workplace.offer(title="A secret HIT")
         page = stranger.get("/")
@@ -33,19 +38,21 @@ class TestSigningIn:
         assert "A secret HIT" not in page.text
 
     def test_an_invitation_signs_its_worker_in_and_registers_them(
-        self, stranger: Browser, sessions: Sessions, workplace: FakeWorkplace
+        self, stranger: Browser, sessions: Sessions, workplace: WorkplaceInMemory
     ) -> None:
         token = sessions.invite_worker("Ada")
         assert "Sign in as Ada" in stranger.get(f"/join/{token}").text
-        assert not workplace.workers
+        assert not workplace.workers()
         page = stranger.follow(stranger.sign_in(token))
         assert "Signed in as Ada" in page.text
-        assert [worker.name for worker in workplace.workers.values()] == ["Ada"]
+        assert [worker.name for worker in workplace.workers()] == ["Ada"]
 
-    def test_signing_in_twice_registers_once(self, ada: Browser, sessions: Sessions, workplace: FakeWorkplace) -> None:
-        (worker_id,) = workplace.workers
-        ada.sign_in(sessions.invite_worker("Ada", worker_id))
-        assert list(workplace.workers) == [worker_id]
+    def test_signing_in_twice_registers_once(
+        self, ada: Browser, sessions: Sessions, workplace: WorkplaceInMemory
+    ) -> None:
+        (worker,) = workplace.workers()
+        ada.sign_in(sessions.invite_worker("Ada", worker.worker_id))
+        assert workplace.workers() == [worker]
 
     @pytest.mark.parametrize(
         ("prefix", "scheme", "flags"),
@@ -105,7 +112,9 @@ class TestSigningIn:
         assert "Signed in" not in stranger.get("/").text
         assert stranger.get("/earnings").status == 403
 
-    def test_pages_for_workers_need_a_session(self, stranger: Browser, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_pages_for_workers_need_a_session(
+        self, stranger: Browser, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         hit_id = workplace.offer()
         assignment_id = ada.accept(hit_id)
         for address in (f"/hits/{hit_id}", f"/assignments/{assignment_id}", f"/frames/{hit_id}", "/earnings"):
@@ -114,16 +123,18 @@ class TestSigningIn:
             assert stranger.post(address, []).status == 403
 
     def test_a_worker_that_the_workplace_does_not_know_is_told_to_sign_in(
-        self, ada: Browser, workplace: FakeWorkplace
+        self, ada: Browser, sessions: Sessions, clock: StoppedClock
     ) -> None:
-        hit_id = workplace.offer()
-        workplace.workers.clear()
-        assert ada.press(ada.get("/").form(f"{hit_id}/accept")).status == 403
-        assert ada.get("/earnings").status == 403
+        elsewhere = WorkplaceInMemory(clock)
+        hit_id = elsewhere.offer()
+        browser = Browser(WorkerSite(elsewhere, sessions, clock).respond)
+        browser.cookies = ada.cookies
+        assert browser.press(browser.get("/").form(f"{hit_id}/accept")).status == 403
+        assert browser.get("/earnings").status == 403
 
 
 class TestForms:
-    def test_every_form_of_ours_carries_the_sessions_token(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_every_form_of_ours_carries_the_sessions_token(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
         pages = [ada.get("/"), ada.get(f"/hits/{hit_id}"), ada.get("/earnings")]
         pages.append(ada.get(f"/assignments/{ada.accept(hit_id)}"))
@@ -132,7 +143,7 @@ class TestForms:
             assert all([name for name, _ in form.fields] == ["csrf"] for form in page.forms)
 
     def test_a_form_without_the_right_token_changes_nothing(
-        self, ada: Browser, grace: Browser, sessions: Sessions, workplace: FakeWorkplace
+        self, ada: Browser, grace: Browser, sessions: Sessions, workplace: WorkplaceInMemory
     ) -> None:
         hit_id = workplace.offer()
         other = grace.get("/").form("/accept")
@@ -142,12 +153,12 @@ class TestForms:
         assert ada.post(f"/hits/{hit_id}/accept", []).status == 403
         own = ada.get("/").form("/accept")
         assert ada.post(own.action, own.fields * 2).status == 403
-        assert not workplace.assignments
+        assert not workplace.assignments(hit_id)
         token = sessions.invite_worker("Eve")
         assert ada.post(f"/join/{token}", own.fields).status == 403
-        assert "Eve" not in [worker.name for worker in workplace.workers.values()]
+        assert "Eve" not in [worker.name for worker in workplace.workers()]
 
-    def test_a_form_that_another_site_sends_is_refused(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_form_that_another_site_sends_is_refused(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         workplace.offer()
         form = ada.get("/").form("/accept")
         for source in ("cross-site", "same-site"):
@@ -156,7 +167,7 @@ class TestForms:
 
 
 class TestFindingHits:
-    def test_a_hit_is_listed_with_what_a_worker_decides_by(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_hit_is_listed_with_what_a_worker_decides_by(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         workplace.offer(
             title="Is there a cat?", description="Look.", reward_cents=1205, max_assignments=7,
             assignment_duration_s=5400, lifetime_s=2 * 86_400,
@@ -165,7 +176,7 @@ class TestFindingHits:
         for expected in ("Is there a cat?", "Look.", "$12.05", "1 hour 30 minutes", "Left 7", "Ends in 2 days"):
             assert expected in text
 
-    def test_what_requesters_write_is_shown_as_text(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_what_requesters_write_is_shown_as_text(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer(title=HOSTILE, description=HOSTILE)
         assert_hostile_text_is_shown_as_text(ada.get("/"))
         assert_hostile_text_is_shown_as_text(ada.get(f"/hits/{hit_id}"))
@@ -173,7 +184,7 @@ class TestFindingHits:
         assert_hostile_text_is_shown_as_text(ada.get(f"/assignments/{assignment_id}"))
         assert_hostile_text_is_shown_as_text(ada.get("/"))
         ada.answer(assignment_id)
-        workplace.reject(assignment_id, HOSTILE)
+        workplace.requesters.reject(REQUESTER, assignment_id, HOSTILE)
         page = ada.get("/earnings")
         assert_hostile_text_is_shown_as_text(page)
         assert page.html.count("&lt;script&gt;") == 2
@@ -184,7 +195,7 @@ class TestFindingHits:
         assert_hostile_text_is_shown_as_text(browser.get(f"/join/{token}"))
         assert_hostile_text_is_shown_as_text(browser.follow(browser.sign_in(token)))
 
-    def test_a_hit_that_the_worker_has_or_did_is_not_listed(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_hit_that_the_worker_has_or_did_is_not_listed(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
         assignment_id = ada.accept(hit_id)
         assert f"/hits/{hit_id}" not in ada.get("/").links
@@ -193,7 +204,7 @@ class TestFindingHits:
         assert ada.get("/").links == ["#main", "/", "/", "/earnings", "/"]
         assert "You have done this HIT" in ada.get(f"/hits/{hit_id}").text
 
-    def test_more_hits_are_one_link_away(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_more_hits_are_one_link_away(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_ids = [workplace.offer() for _ in range(HITS_ON_A_PAGE + 2)]
         first = ada.get("/")
         second = ada.get(first.links[-1])
@@ -201,7 +212,9 @@ class TestFindingHits:
         assert shown == hit_ids
         assert "More HITs" not in second.text
 
-    def test_a_preview_shows_the_question_without_an_assignment(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_preview_shows_the_question_without_an_assignment(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         hit_id = workplace.offer(frame_height_px=450)
         page = ada.get(f"/hits/{hit_id}")
         assert page.frame["sandbox"] == "allow-scripts allow-forms"
@@ -211,7 +224,7 @@ class TestFindingHits:
         assert parse_qs(source.query) == {"assignmentId": ["ASSIGNMENT_ID_NOT_AVAILABLE"], "hitId": [hit_id]}
 
     def test_a_hit_that_is_over_or_taken_is_gone(
-        self, ada: Browser, grace: Browser, workplace: FakeWorkplace, clock: StoppedClock
+        self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         taken, over = workplace.offer(max_assignments=1), workplace.offer(lifetime_s=60)
         accept_taken, accept_over = (ada.get("/").form(f"{hit_id}/accept") for hit_id in (taken, over))
@@ -220,18 +233,10 @@ class TestFindingHits:
         assert (ada.get(f"/hits/{taken}").status, ada.get(f"/hits/{over}").status) == (410, 410)
         assert (ada.press(accept_taken).status, ada.press(accept_over).status) == (410, 410)
 
-    def test_a_question_form_is_named_and_cannot_be_accepted(self, ada: Browser, workplace: FakeWorkplace) -> None:
-        hit_id = workplace.offer("<QuestionForm/>", kind=QuestionKind.FORM)
-        page = ada.get(f"/hits/{hit_id}")
-        assert "not shown here yet" in page.text
-        assert not [form for form in page.forms if form.action.endswith("/accept")]
-        assert ada.press(ada.get("/").form("/accept")).status == 410
-        assert ada.get(f"/frames/{hit_id}").status == 404
-
 
 class TestDoingOne:
     def test_accepting_leads_to_the_assignment_with_its_question(
-        self, ada: Browser, workplace: FakeWorkplace, clock: StoppedClock
+        self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         hit_id = workplace.offer(assignment_duration_s=600, reward_cents=7)
         assignment_id = ada.accept(hit_id)
@@ -241,28 +246,28 @@ class TestDoingOne:
         assert "$0.07" in page.text
         assert "9 minutes 30 seconds left" in page.text
         assert 'data-left-s="570"' in page.html
-        (worker_id,) = workplace.workers
+        (worker,) = workplace.workers()
         assert parse_qs(urlsplit(str(page.frame["src"])).query) == {
             "assignmentId": [assignment_id],
             "hitId": [hit_id],
-            "workerId": [worker_id],
+            "workerId": [worker.worker_id],
             "turkSubmitTo": ["https://workplace.example"],
         }
 
-    def test_accepting_twice_leads_to_the_same_assignment(self, ada: Browser, workplace: FakeWorkplace) -> None:
-        workplace.offer()
+    def test_accepting_twice_leads_to_the_same_assignment(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
+        hit_id = workplace.offer()
         form = ada.get("/").form("/accept")
         assert ada.press(form).location == ada.press(form).location
-        assert len(workplace.assignments) == 1
+        assert len(workplace.assignments(hit_id)) == 1
 
-    def test_accepting_what_is_done_is_refused(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_accepting_what_is_done_is_refused(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
         form = ada.get("/").form("/accept")
         ada.answer(ada.accept(hit_id))
         assert ada.press(form).status == 409
 
     def test_the_question_is_served_as_it_is_with_an_origin_of_its_own(
-        self, ada: Browser, workplace: FakeWorkplace
+        self, ada: Browser, workplace: WorkplaceInMemory
     ) -> None:
         content = "<!doctype html><p>ü {{ 1 }}</p><script>go()</script>"
         page = ada.get(f"/frames/{workplace.offer(content, frame_height_px=300)}")
@@ -273,7 +278,7 @@ class TestDoingOne:
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
 
-    def test_a_question_of_height_zero_tells_its_height(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_question_of_height_zero_tells_its_height(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer("<p>?</p>", frame_height_px=0)
         html = ada.get(f"/frames/{hit_id}").html
         script = re.fullmatch(r'<p>\?</p>\n<script src="(/static/frame\.[0-9a-f]{12}\.js)"></script>\n', html)
@@ -292,7 +297,7 @@ class TestDoingOne:
         ],
     )
     def test_a_form_that_goes_to_mturk_comes_to_us(
-        self, site: WorkerSite, sessions: Sessions, workplace: FakeWorkplace, prefix: str, address: str
+        self, site: WorkerSite, sessions: Sessions, workplace: WorkplaceInMemory, prefix: str, address: str
     ) -> None:
         browser = Browser(site.respond, prefix)
         browser.sign_in(sessions.invite_worker("Ada"))
@@ -302,7 +307,7 @@ class TestDoingOne:
         assert "https://www.mturk.com/worker/help" in html
 
     def test_a_form_whose_assignment_no_script_filled_in_is_taken_for_the_one_it_was_shown_for(
-        self, ada: Browser, workplace: FakeWorkplace
+        self, ada: Browser, workplace: WorkplaceInMemory
     ) -> None:
         hit_id = workplace.offer(
             '<form method="post" action="https://www.mturk.com/mturk/externalSubmit">'
@@ -312,12 +317,12 @@ class TestDoingOne:
         page = ada.get(str(ada.get(f"/assignments/{assignment_id}").frame["src"]))
         (form,) = page.forms
         assert ada.post(form.action, form.fields, is_from_frame=True).status == 200
-        assert workplace.assignments[assignment_id].status is AssignmentStatus.SUBMITTED
+        assert workplace.get_assignment(assignment_id).status is AssignmentStatus.SUBMITTED
         preview = ada.get(f"/frames/{workplace.offer('//www.mturk.com/mturk/externalSubmit')}")
         assert "assignmentId" not in preview.html
 
     def test_an_external_question_is_framed_with_mturks_parameters(
-        self, ada: Browser, workplace: FakeWorkplace
+        self, ada: Browser, workplace: WorkplaceInMemory
     ) -> None:
         hit_id = workplace.offer("https://other.example/q?a=1&b=2#top", kind=QuestionKind.EXTERNAL)
         page = ada.get(f"/assignments/{ada.accept(hit_id)}")
@@ -327,7 +332,7 @@ class TestDoingOne:
         assert "frame-src 'self' https:;" in page.headers["Content-Security-Policy"]
         assert ada.get(f"/frames/{hit_id}").status == 404
 
-    def test_returning_gives_the_hit_back(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_returning_gives_the_hit_back(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer(max_assignments=1)
         assignment_id = ada.accept(hit_id)
         form = ada.get(f"/assignments/{assignment_id}").form("/return")
@@ -337,7 +342,7 @@ class TestDoingOne:
         assert ada.get(f"/assignments/{assignment_id}").status == 410
 
     def test_anothers_assignment_can_be_neither_seen_nor_returned(
-        self, ada: Browser, grace: Browser, workplace: FakeWorkplace
+        self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory
     ) -> None:
         hit_id = workplace.offer()
         theirs = grace.accept(hit_id)
@@ -346,14 +351,16 @@ class TestDoingOne:
         assert ada.press(Form(f"/assignments/{theirs}/return", "POST", mine.fields)).status == 403
         assert ada.get(f"/frames/{hit_id}?assignmentId={theirs}").status == 403
         assert "Submitted" not in ada.get(f"/?submitted={theirs}").text
-        assert workplace.assignments[theirs].status is AssignmentStatus.ACCEPTED
+        assert workplace.get_assignment(theirs).status is AssignmentStatus.ACCEPTED
 
-    def test_a_frame_of_one_hit_does_not_take_anothers_assignment(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_frame_of_one_hit_does_not_take_anothers_assignment(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         first, second = workplace.offer(), workplace.offer()
         assert ada.get(f"/frames/{second}?assignmentId={ada.accept(first)}").status == 404
 
     def test_an_accepted_hit_stays_doable_after_the_hit_expired(
-        self, ada: Browser, workplace: FakeWorkplace, clock: StoppedClock
+        self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         assignment_id = ada.accept(workplace.offer(lifetime_s=60))
         clock.move(90)
@@ -362,19 +369,19 @@ class TestDoingOne:
 
 
 class TestSubmitting:
-    def test_an_answer_is_taken_without_a_session(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_an_answer_is_taken_without_a_session(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         assignment_id = ada.accept(workplace.offer(reward_cents=2))
         page = ada.answer(assignment_id, answer="yes", note="ü <b>")
         assert page.status == 200
         assert "Submitted You earn $0.02 when it is approved." in page.text
         assert page.headers["Content-Security-Policy"].endswith("frame-ancestors 'self'")
         assert "data-submitted" in page.html
-        answer_xml = str(workplace.assignments[assignment_id].answer_xml)
+        answer_xml = str(workplace.get_assignment(assignment_id).answer_xml)
         assert "<QuestionIdentifier>answer</QuestionIdentifier><FreeText>yes</FreeText>" in answer_xml
         assert "<FreeText>ü &lt;b&gt;</FreeText>" in answer_xml
         assert "assignmentId" not in answer_xml
 
-    def test_a_multipart_answer_is_taken(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_multipart_answer_is_taken(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         assignment_id = ada.accept(workplace.offer())
         parts = "".join(
             f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -384,9 +391,11 @@ class TestSubmitting:
             "POST", "/mturk/externalSubmit", body=f"{parts}--edge--", content_type="multipart/form-data; boundary=edge"
         )
         assert page.status == 200
-        assert "<FreeText>no</FreeText>" in str(workplace.assignments[assignment_id].answer_xml)
+        assert "<FreeText>no</FreeText>" in str(workplace.get_assignment(assignment_id).answer_xml)
 
-    def test_afterwards_the_list_confirms_it_and_offers_the_next(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_afterwards_the_list_confirms_it_and_offers_the_next(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         assignment_id = ada.accept(workplace.offer(reward_cents=2))
         assert "Submitted" not in ada.get(f"/?submitted={assignment_id}").text
         workplace.offer(title="Another", reward_cents=3)
@@ -395,24 +404,26 @@ class TestSubmitting:
         assert "Submitted. You earn $0.02 when it is approved. Next HIT : Another · $0.03" in page.text
         assert ada.press(page.form("/accept")).status == 303
 
-    def test_an_answer_sent_again_is_told_so_and_changes_nothing(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_an_answer_sent_again_is_told_so_and_changes_nothing(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         assignment_id = ada.accept(workplace.offer())
         ada.answer(assignment_id, answer="yes")
-        before = workplace.assignments[assignment_id]
+        before = workplace.get_assignment(assignment_id)
         page = ada.answer(assignment_id, answer="no")
         assert page.status == 200
         assert "Already submitted" in page.text
-        assert workplace.assignments[assignment_id] == before
+        assert workplace.get_assignment(assignment_id) == before
 
-    def test_a_late_answer_is_refused(self, ada: Browser, workplace: FakeWorkplace, clock: StoppedClock) -> None:
+    def test_a_late_answer_is_refused(self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock) -> None:
         assignment_id = ada.accept(workplace.offer(assignment_duration_s=60))
         clock.move(60)
         page = ada.answer(assignment_id, answer="yes")
         assert page.status == 410
         assert "data-submitted" not in page.html
-        assert workplace.assignments[assignment_id].answer_xml is None
+        assert workplace.get_assignment(assignment_id).answer_xml is None
 
-    def test_an_answer_to_a_returned_assignment_is_refused(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_an_answer_to_a_returned_assignment_is_refused(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         assignment_id = ada.accept(workplace.offer())
         ada.press(ada.get(f"/assignments/{assignment_id}").form("/return"))
         assert ada.answer(assignment_id, answer="yes").status == 410
@@ -420,7 +431,9 @@ class TestSubmitting:
     def test_an_answer_from_a_preview_is_refused(self, stranger: Browser) -> None:
         assert stranger.answer("ASSIGNMENT_ID_NOT_AVAILABLE", answer="yes").status == 409
 
-    @pytest.mark.parametrize("assignment_id", ["x", "3" * 30, "é", "\x00", "'", "A" * 60_000])
+    @pytest.mark.parametrize(
+        "assignment_id", ["x", "3" * 30, "é", "\x00", "'", "🙂", "#", "assignment#1", "A" * 60_000]
+    )
     def test_an_answer_to_no_assignment_is_refused(self, stranger: Browser, assignment_id: str) -> None:
         assert stranger.answer(assignment_id, answer="yes").status == 404
 
@@ -447,27 +460,27 @@ class TestSubmitting:
         assert page.status == status
         assert page.headers["Content-Type"].startswith("text/html")
 
-    def test_answers_are_posted(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_answers_are_posted(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         assignment_id = ada.accept(workplace.offer())
         page = ada.get(f"/mturk/externalSubmit?assignmentId={assignment_id}&answer=yes")
         assert (page.status, page.headers["Allow"]) == (405, "POST")
-        assert workplace.assignments[assignment_id].status is AssignmentStatus.ACCEPTED
+        assert workplace.get_assignment(assignment_id).status is AssignmentStatus.ACCEPTED
 
 
 class TestEarnings:
-    def test_each_answer_is_listed_newest_first_with_totals(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_each_answer_is_listed_newest_first_with_totals(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         titles = ["one", "two", "three"]
         one, two, three = [ada.accept(workplace.offer(title=title, reward_cents=5)) for title in titles]
         for assignment_id in (one, two, three):
             ada.answer(assignment_id)
-        workplace.approve(one)
-        workplace.reject(two, "Not a dog")
+        workplace.requesters.approve(REQUESTER, one)
+        workplace.requesters.reject(REQUESTER, two, "Not a dog")
         text = ada.get("/earnings").text
         assert "Approved $0.05 Waiting for approval $0.05 HITs submitted 3" in text
         assert re.search(r"three .* Waiting \$0.05 two “Not a dog” .* Rejected \$0.05 one .* Approved \$0.05", text)
 
     def test_accepted_hits_are_linked_until_their_time_is_over(
-        self, ada: Browser, workplace: FakeWorkplace, clock: StoppedClock
+        self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         assignment_id = ada.accept(workplace.offer(title="Half done", assignment_duration_s=600))
         page = ada.get("/earnings")
@@ -476,13 +489,13 @@ class TestEarnings:
         clock.move(600)
         assert "Half done" not in ada.get("/earnings").text
 
-    def test_a_worker_sees_nothing_of_another(self, ada: Browser, grace: Browser, workplace: FakeWorkplace) -> None:
+    def test_a_worker_sees_nothing_of_another(self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory) -> None:
         grace.answer(grace.accept(workplace.offer(title="Hers", reward_cents=99)))
         text = ada.get("/earnings").text
         assert "Hers" not in text
         assert "Waiting for approval $0.00" in text
 
-    def test_earlier_answers_are_one_link_away(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_earlier_answers_are_one_link_away(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         for index in range(52):
             ada.answer(ada.accept(workplace.offer(title=f"HIT {index}.")))
         first = ada.get("/earnings")
@@ -495,7 +508,7 @@ class TestEarnings:
 class TestAddresses:
     @pytest.mark.parametrize("prefix", ["", "/prod"])
     def test_every_link_form_and_asset_keeps_the_prefix(
-        self, site: WorkerSite, sessions: Sessions, workplace: FakeWorkplace, prefix: str
+        self, site: WorkerSite, sessions: Sessions, workplace: WorkplaceInMemory, prefix: str
     ) -> None:
         browser = Browser(site.respond, prefix)
         hit_id = workplace.offer()
@@ -551,7 +564,9 @@ class TestAddresses:
         page = ada.send(method, address)
         assert (page.status, page.headers["Allow"]) == (405, allowed)
 
-    @pytest.mark.parametrize("query", ["after=x", "after=%00", "after=" + "9" * 5_000, "submitted=%00&after=", "x=1"])
+    @pytest.mark.parametrize(
+        "query", ["after=x", "after=%00", "after=" + "9" * 5_000, "after=%F0%9F%99%82", "submitted=%00&after=", "x=1"]
+    )
     def test_a_query_that_we_did_not_make_does_no_harm(self, ada: Browser, query: str) -> None:
         assert ada.get(f"/?{query}").status == 200
         assert ada.get(f"/earnings?{query}").status == 200
@@ -561,7 +576,7 @@ class TestAddresses:
 
 
 class TestPages:
-    def test_every_page_is_fenced_in(self, ada: Browser, workplace: FakeWorkplace) -> None:
+    def test_every_page_is_fenced_in(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
         for address in ("/", f"/hits/{hit_id}", f"/assignments/{ada.accept(hit_id)}", "/earnings", "/none"):
             page = ada.get(address)
@@ -584,17 +599,17 @@ class TestPages:
         assert asset.headers["X-Content-Type-Options"] == "nosniff"
 
     def test_what_nobody_foresaw_is_a_page_and_a_line_in_the_log(
-        self, ada: Browser, workplace: FakeWorkplace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, ada: Browser, sessions: Sessions, clock: StoppedClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def fail(*_: object) -> None:
-            raise ZeroDivisionError("secret detail")
-
-        monkeypatch.setattr(workplace, "earnings", fail)
-        page = ada.get("/earnings")
+        nowhere = Workplace(Table(MemoryDynamoDB(), "a missing table"), clock, new_id, 0, lambda delivery: None)
+        browser = Browser(WorkerSite(nowhere, sessions, clock).respond)
+        browser.cookies = ada.cookies
+        page = browser.get("/earnings")
         assert page.status == 500
-        assert "c0ffee" in page.text
-        assert "secret detail" not in page.html
-        assert "request c0ffee failed: GET /earnings" in caplog.text
+        assert REQUEST_ID in page.text
+        assert "a missing table" not in page.html
+        assert f"request {REQUEST_ID} failed: GET /earnings" in caplog.text
+        assert "a missing table" in caplog.text
 
     def test_every_error_has_a_status_and_a_heading(self) -> None:
         own: list[type[SiteError]] = SiteError.__subclasses__()

@@ -1,5 +1,4 @@
 import base64
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -8,19 +7,20 @@ from hypothesis import strategies as st
 
 from crowdsight.workplace.site_errors import BadForm, FormTooLarge
 from crowdsight.workplace.site_http import MAX_FORM_BYTES, MAX_FORM_FIELDS, Request
+from tests.proxy_event import proxy_event
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=edge"
 
 
-def event(path: str = "/", **changes: Any) -> dict[str, Any]:
-    context = {"path": changes.pop("whole_path", path), "requestId": "r"}
-    return {"httpMethod": "GET", "path": path, "headers": None, "body": None, "requestContext": context} | changes
-
-
 def form(body: bytes | str, content_type: str = URLENCODED) -> list[tuple[str, str]]:
     content = body.encode() if isinstance(body, str) else body
     return Request("POST", "/", headers={"content-type": content_type}, body=content).form()
+
+
+def posted(body: str, is_base64: bool = False) -> Request:
+    event = proxy_event("POST", "/", headers={"Content-Type": URLENCODED}, body=body, is_base64=is_base64)
+    return Request.from_event(event)
 
 
 def part(content: str, disposition: str = 'form-data; name="answer"') -> str:
@@ -42,15 +42,15 @@ def part(content: str, disposition: str = 'form-data; name="answer"') -> str:
     ],
 )
 def test_the_prefix_is_what_the_gateway_puts_before_the_path(path: str, whole_path: str, prefix: str) -> None:
-    assert Request.from_event(event(path, whole_path=whole_path)).prefix == prefix
+    assert Request("GET", path, whole_path).prefix == prefix
 
 
 def test_the_address_is_the_one_the_browser_has() -> None:
-    headers = {"Host": "abc.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https"}
-    request = Request.from_event(event("/x", whole_path="/prod/x", headers=headers))
+    headers = {"host": "abc.execute-api.us-east-1.amazonaws.com", "x-forwarded-proto": "https"}
+    request = Request("GET", "/x", "/prod/x", headers=headers)
     assert request.address == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
-    assert Request.from_event(event("/x", headers={"Host": "127.0.0.1:80"})).address == "http://127.0.0.1:80"
-    assert Request.from_event(event("/x", headers={"Host": 'a"b'})).address == ""
+    assert Request("GET", "/x", "/x", headers={"host": "127.0.0.1:80"}).address == "http://127.0.0.1:80"
+    assert Request("GET", "/x", "/x", headers={"host": 'a"b'}).address == ""
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,7 @@ def test_fields_keep_their_order_repetitions_and_blanks() -> None:
 
 def test_a_body_in_base64_is_the_same_form() -> None:
     body = base64.b64encode(b"a=1").decode()
-    got = Request.from_event(event(headers={"Content-Type": URLENCODED}, body=body, isBase64Encoded=True))
-    assert got.form() == [("a", "1")]
+    assert posted(body, is_base64=True).form() == [("a", "1")]
 
 
 def test_multipart_text_arrives_unchanged() -> None:
@@ -108,13 +107,12 @@ def test_what_is_no_form_of_text_is_refused(body: bytes | str, content_type: str
 @pytest.mark.parametrize("body", ["\ud800=1", "a=\udfff"])
 def test_a_lone_surrogate_is_refused(body: str) -> None:
     with pytest.raises(BadForm):
-        Request.from_event(event(headers={"Content-Type": URLENCODED}, body=body)).form()
+        posted(body).form()
 
 
 def test_base64_that_is_none_is_refused() -> None:
-    request = Request.from_event(event(headers={"Content-Type": URLENCODED}, body="@", isBase64Encoded=True))
     with pytest.raises(BadForm):
-        request.form()
+        posted("@", is_base64=True).form()
 
 
 def test_a_form_has_at_most_a_hundred_fields_and_64_kib() -> None:

@@ -17,8 +17,10 @@ from botocore.exceptions import ClientError
 Item = dict[str, Any]
 """An item's attributes, `pk` and `sk` among them."""
 
-MAX_TRANSACTION_STEPS = 100
 CONFLICT_ATTEMPTS = 12
+
+PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Why a transaction may be cancelled that says nothing about its conditions: it is tried again."""
 
 _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
@@ -203,18 +205,6 @@ class Table:
         body = {"Key": to_attributes({"pk": pk, "sk": sk})}
         return Step(label, {"Delete": self._request(body, condition, values, names)})
 
-    def check_step(
-        self,
-        label: str,
-        pk: str,
-        sk: str,
-        condition: str,
-        values: Mapping[str, Any] | None = None,
-        names: Mapping[str, str] | None = None,
-    ) -> Step:
-        body = {"Key": to_attributes({"pk": pk, "sk": sk})}
-        return Step(label, {"ConditionCheck": self._request(body, condition, values, names)})
-
     def transact(self, steps: list[Step]) -> None:
         """Write all steps (at most 100) or none. Raises TransactionFailed.
 
@@ -236,7 +226,7 @@ class Table:
                 ]
                 if failed:
                     raise TransactionFailed(failed) from error
-                if "TransactionConflict" not in reasons or attempt == CONFLICT_ATTEMPTS - 1:
+                if not PASSING_REASONS.intersection(reasons) or attempt == CONFLICT_ATTEMPTS - 1:
                     raise
                 _pause(attempt)
 

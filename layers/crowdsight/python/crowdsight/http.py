@@ -1,10 +1,9 @@
-"""HTTP as API Gateway's REST proxy integration passes it: reading requests, writing answers.
+"""The task API's HTTP: what its requests say, and its answers as API Gateway's proxy integration takes them.
 
 The one table from error codes to statuses is here.
 """
 
 import json
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -23,6 +22,7 @@ from crowdsight.errors import (
     StillProcessing,
     UnsupportedMediaType,
 )
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.tasks import TaskKey
 
 STATUS_OF_ERROR = {
@@ -42,29 +42,35 @@ GATEWAY_CODES = {
 }
 """Codes of the errors that the gateway answers itself, before any Lambda runs."""
 
-Event = dict[str, Any]
 Answer = dict[str, Any]
-Handler = Callable[[Event, Any], Answer]
+Operation = Callable[[ProxyRequest], Answer]
+Handler = Callable[[dict[str, Any], Any], Answer]
+
+REPLACEMENT = "\ufffd".encode()
+"""What the gateway puts for bytes that are not UTF-8; a caller who means this character can escape it."""
 
 logger = Logger()
 
 
-def json_operation(handler: Handler) -> Handler:
-    """Answer the handler's errors as `{"error", "message"}`; one that nobody named is a 500 with a correlation id."""
+def json_operation(operation: Operation) -> Handler:
+    """A Lambda's handler: reads the event for the operation, and answers its errors as `{"error", "message"}`.
 
-    @wraps(handler)
-    def operation(event: Event, context: Any) -> Answer:
+    An error that nobody named is a 500 with a correlation id.
+    """
+
+    @wraps(operation)
+    def handler(event: dict[str, Any], context: Any) -> Answer:
+        request = ProxyRequest.from_event(event)
         try:
-            return handler(event, context)
+            return operation(request)
         except CrowdsightError as error:
             return answer(STATUS_OF_ERROR[error.code], {"error": error.code, "message": error.message})
         except Exception:  # the last line of defence: a caller gets an answer, the log gets the trace
-            correlation_id = event["requestContext"]["requestId"]
-            logger.exception("unexpected error", correlation_id=correlation_id)
-            message = f"something went wrong on our side; correlation id {correlation_id}"
+            logger.exception("unexpected error", correlation_id=request.id)
+            message = f"something went wrong on our side; correlation id {request.id}"
             return answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": InternalError.code, "message": message})
 
-    return operation
+    return handler
 
 
 def answer(status: int, document: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -78,32 +84,28 @@ def answer(status: int, document: Any = None, headers: Mapping[str, str] | None 
     }
 
 
-def task_key(event: Event) -> TaskKey:
+def task_key(request: ProxyRequest) -> TaskKey:
     """Whose task, of which function, under which name. REST APIs pass path parameters as they came: percent-encoded.
 
     Raises NotFound when the path names another deployment's account.
     """
-    parameters = event["pathParameters"]
-    context = event["requestContext"]
-    if "account" in parameters and unquote(parameters["account"]) != context["accountId"]:
+    parameters = request.path_parameters
+    if "account" in parameters and unquote(parameters["account"]) != request.account_id:
         raise NotFound("no such account here")
     return TaskKey(
-        account=context["authorizer"]["account"],
+        account=request.caller["account"],
         function=unquote(parameters["function"]),
         name=unquote(parameters["task"]),
     )
 
 
-def json_body(event: Event) -> Any:
+def json_body(request: ProxyRequest) -> Any:
     """The body as a JSON value. Raises UnsupportedMediaType, InvalidRequest."""
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if "content-type" in request.headers and request.media_type != "application/json":
         raise UnsupportedMediaType("the body must be application/json")
-    body = event.get("body") or ""
-    if "\ufffd" in body:  # what the gateway puts for bytes that are not UTF-8; a caller who means it can escape it
+    if REPLACEMENT in request.body:
         raise InvalidRequest("the body is not valid JSON: it is not UTF-8")
     try:
-        return from_json(b64decode(body) if event.get("isBase64Encoded") else body.encode(), allow_inf_nan=False)
+        return from_json(request.body, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error

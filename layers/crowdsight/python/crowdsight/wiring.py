@@ -4,19 +4,19 @@ A handler calls `wire()` once, outside its function, and uses the use cases it f
 use and kept, and its modules are imported then, so that a Lambda loads only what it needs.
 """
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
 from botocore.config import Config
 
-from crowdsight.clock import system_clock
+from crowdsight.clock import Clock, system_clock
 from crowdsight.dynamodb import Table
+from crowdsight.secrets import Secret
 
 if TYPE_CHECKING:
     from crowdsight.accounts import ApiKeys
@@ -70,17 +70,23 @@ class Settings:
 
 
 class Wiring:
-    """The product's parts, joined. Nothing here decides anything."""
+    """The product's parts, joined. Nothing here decides anything.
 
-    def __init__(self, settings: Settings, make_client: Callable[..., Any] = boto3.client) -> None:
+    `make_client`: as `boto3.client`, which it is outside tests.
+    """
+
+    def __init__(
+        self, settings: Settings, make_client: Callable[..., Any] = boto3.client, clock: Clock = system_clock
+    ) -> None:
         self.settings = settings
-        self.clock = system_clock
+        self.clock = clock
         self._make_client = make_client
 
     # Crowd tasks
 
     @cached_property
     def put_task(self) -> "PutTask":
+        """Creates a task, under this deployment's terms."""
         from crowdsight.crowd.requests import PutTask, Terms
 
         terms = Terms(
@@ -90,30 +96,35 @@ class Wiring:
 
     @cached_property
     def get_task(self) -> "GetTask":
+        """Finds a task."""
         from crowdsight.crowd.requests import GetTask
 
         return GetTask(self._task_store)
 
     @cached_property
     def delete_task(self) -> "DeleteTask":
+        """Frees the name of a finished task."""
         from crowdsight.crowd.requests import DeleteTask
 
         return DeleteTask(self._task_store)
 
     @cached_property
     def judging(self) -> "Judging":
+        """Decides from a task's answers, and waits for them."""
         from crowdsight.crowd.judging import Judging
 
         return Judging(self._task_store, self._workflow, self.clock)
 
     @cached_property
     def publishing(self) -> "Publishing":
+        """Offers a task's HIT at the workplace, extends and ends it."""
         from crowdsight.crowd.publishing import Publishing
 
         return Publishing(self._task_store, self._requester, self.clock)
 
     @cached_property
     def recorder(self) -> "Recorder":
+        """Records and pays the answers that the workplace has."""
         from crowdsight.crowd.recording import Recorder
 
         return Recorder(
@@ -122,6 +133,7 @@ class Wiring:
 
     @cached_property
     def task_audit(self) -> "TaskAudit":
+        """Checks that all tasks and their money add up."""
         from crowdsight.crowd.audit import TaskAudit
 
         return TaskAudit(self._task_store, self.settings.workplace_fee_percent)
@@ -142,27 +154,34 @@ class Wiring:
     def _requester(self) -> "Requester":
         from crowdsight.crowd.requester import Requester
 
-        return Requester(self.mturk_client, self.settings.notifications_queue_url)
+        secret = self._secret(self.settings.mturk_credentials_secret)
 
-    @cached_property
-    def mturk_client(self) -> Any:
-        """An ordinary MTurk client for the deployment's requester account, wherever the workplace is."""
-        credentials = self._secret(self.settings.mturk_credentials_secret)
-        return self._client(
-            "mturk",
-            region_name="us-east-1",
-            endpoint_url=self.settings.mturk_endpoint_url,
-            aws_access_key_id=credentials["access_key_id"],
-            aws_secret_access_key=credentials["secret_access_key"],
-            config=Config(retries={"mode": "standard", "max_attempts": 4}, read_timeout=20, connect_timeout=5),
-        )
+        @lru_cache(maxsize=1)
+        def make_client(access_key_id: str, secret_access_key: str) -> Any:
+            return self._client(
+                "mturk",
+                region_name="us-east-1",
+                endpoint_url=self.settings.mturk_endpoint_url,
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key,
+                # Shorter, with its retries, than any Lambda that waits for it: what fails is done again.
+                config=Config(retries={"mode": "standard", "max_attempts": 2}, read_timeout=10, connect_timeout=3),
+            )
+
+        def connect() -> Any:
+            """An ordinary MTurk client; another one once the credentials have been rotated."""
+            credentials = secret.read()
+            return make_client(credentials["access_key_id"], credentials["secret_access_key"])
+
+        return Requester(connect, self.settings.notifications_queue_url)
 
     # The workplace
 
     @cached_property
     def workplace(self) -> "Workplace":
-        from crowdsight.workplace.events import aws_sender
+        """Where HITs are done; its notifications go out by SQS and SNS."""
         from crowdsight.workplace.identifiers import new_id
+        from crowdsight.workplace.senders import aws_sender
         from crowdsight.workplace.workplace import Workplace
 
         # Someone waits while an event is sent, and what fails is sent again later.
@@ -172,18 +191,21 @@ class Wiring:
 
     @cached_property
     def mturk_api(self) -> "MTurkApi":
+        """The workplace as requesters' programs see it."""
         from crowdsight.workplace.mturk_api import MTurkApi
 
         return MTurkApi(self.workplace.requesters, self._requester_credentials.find, self.clock)
 
     @cached_property
     def workplace_operator(self) -> "Operator":
+        """What the deployment's operator does at the workplace."""
         from crowdsight.workplace.operator import Operator
 
         return Operator(self.workplace_table, self.clock, self._requester_credentials, self.sessions)
 
     @cached_property
     def workplace_table(self) -> Table:
+        """The table of all that the workplace knows, laid out as in `workplace.records`."""
         return Table(self._client("dynamodb"), self.settings.workplace_table)
 
     @cached_property
@@ -196,6 +218,7 @@ class Wiring:
 
     @cached_property
     def worker_site(self) -> "WorkerSite":
+        """The workplace as Workers' browsers see it."""
         from crowdsight.workplace.site import WorkerSite
 
         return WorkerSite(self.workplace, self.sessions, self.clock)
@@ -205,26 +228,24 @@ class Wiring:
         """Invitations and sessions of Workers, signed with this deployment's key."""
         from crowdsight.workplace.sessions import Sessions
 
-        return Sessions(self._secret(self.settings.session_secret)["session_key"], self.clock)
+        return Sessions(self._secret(self.settings.session_secret).read()["session_key"], self.clock)
 
     # Accounts
 
     @cached_property
     def api_keys(self) -> "ApiKeys":
+        """Whose API key is whose."""
         from crowdsight.accounts import ApiKeys
 
-        return ApiKeys(lambda: self._secret(self.settings.api_key_secret), self.clock)
+        return ApiKeys(self._secret(self.settings.api_key_secret).read)
 
     # What everything stands on
 
     def _client(self, service: str, **options: Any) -> Any:
         return self._make_client(service, **options)
 
-    def _secret(self, secret_id: str) -> dict[str, str]:
-        """A secret of ours: a JSON object of strings."""
-        answer = self._client("secretsmanager").get_secret_value(SecretId=secret_id)
-        secret: dict[str, str] = json.loads(answer["SecretString"])
-        return secret
+    def _secret(self, secret_id: str) -> Secret:
+        return Secret(self._client("secretsmanager"), secret_id, self.clock)
 
 
 def wire() -> Wiring:

@@ -23,6 +23,19 @@ PROBLEM_OF_ERROR = {
 """What a step's exception, named after its class, means for the task; any other is a ServiceError."""
 
 
+def publish_hit(store: TaskStore, requester: Requester, generation: Generation, now_ms: int) -> str:
+    """Create the generation's one HIT and record it; again, within 24 hours: finds the same HIT. Returns its id.
+
+    Raises InsufficientFunds, AccountSetup, WorkplaceUnavailable, Refused.
+    """
+    function = CATALOGUE[generation.function]
+    lifetime_s = max(SHORTEST_LIFETIME_S, (generation.deadline_ms - now_ms) // 1000)
+    question_xml = render_question(function, check_input(function, json.loads(generation.input_json)))
+    hit_id = requester.publish(function, generation.id, question_xml, lifetime_s)
+    store.set_hit(generation.id, hit_id, function.adjudicator.first_answers)
+    return hit_id
+
+
 class Publishing:
     """The steps that need the requester account."""
 
@@ -39,10 +52,7 @@ class Publishing:
         generation = self._store.load_generation(generation_id)
         function = CATALOGUE[generation.function]
         if generation.hit_id is None and generation.phase is Phase.OPEN:
-            lifetime_s = max(SHORTEST_LIFETIME_S, (generation.deadline_ms - self._clock()) // 1000)
-            task_input = check_input(function, json.loads(generation.input_json))
-            hit_id = self._requester.publish(function, generation_id, render_question(function, task_input), lifetime_s)
-            self._store.set_hit(generation_id, hit_id, function.adjudicator.first_answers)
+            publish_hit(self._store, self._requester, generation, self._clock())
         return wait_s(function, generation, self._clock())
 
     def extend_hit(self, generation_id: str, assignments: int) -> None:

@@ -13,8 +13,17 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import Clock
 from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms
 from crowdsight.crowd.prices import answer_cents
-from crowdsight.crowd.requester import Gone, Refused, Requester, RequesterError, Submission
-from crowdsight.crowd.workflow import Workflow
+from crowdsight.crowd.publishing import publish_hit
+from crowdsight.crowd.requester import (
+    AccountSetup,
+    Gone,
+    InsufficientFunds,
+    Refused,
+    Requester,
+    RequesterError,
+    Submission,
+)
+from crowdsight.crowd.workflow import Workflow, WorkflowUnavailable
 from crowdsight.task_store import Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode
 
@@ -65,11 +74,11 @@ class Recorder:
             self._store.look_again(generation.id, LOOK_AFTER_S)
             try:
                 self.look_after(generation)
-            except RequesterError as error:
+            except (RequesterError, WorkflowUnavailable, KeyError) as error:  # KeyError: no such function any more
                 errors.append(error)
             looked_at += 1
         if errors:
-            raise ExceptionGroup("the workplace refused", errors)
+            raise ExceptionGroup("some generations could not be looked after", errors)
         return looked_at
 
     def collect(self, generation_id: str) -> None:
@@ -138,6 +147,9 @@ class Recorder:
 
     def _settle(self, generation: Generation) -> None:
         """Once nobody can submit any more and all is paid, dispose of the HIT."""
+        if generation.hit_id is None and (hit_id := self._find_unrecorded_hit(generation)):
+            self._requester.expire(hit_id)
+            return
         if generation.hit_id:
             try:
                 hit = self._requester.hit(generation.hit_id)
@@ -153,6 +165,16 @@ class Recorder:
         function = CATALOGUE[generation.function]
         spent_cents = len(self._store.answers(generation.id)) * answer_cents(function, self._fee_percent)
         self._store.settle(generation, spent_cents)
+
+    def _find_unrecorded_hit(self, generation: Generation) -> str | None:
+        """The HIT of a task that ended before its HIT was recorded: it may have been created unheard.
+
+        Asking again finds it by its UniqueRequestToken, or creates it, to be expired at once, if it is not there.
+        """
+        try:
+            return publish_hit(self._store, self._requester, generation, self._clock())
+        except (InsufficientFunds, AccountSetup, Refused):
+            return None  # as it was refused before: there is none
 
     def _is_overdue(self, generation: Generation) -> bool:
         last_ms = last_answer_at_ms(CATALOGUE[generation.function], generation)

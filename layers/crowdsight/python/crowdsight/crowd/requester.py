@@ -12,7 +12,7 @@ Requester API 2017-01-17. Every method may be called twice.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +49,7 @@ _ACCOUNT_CODES = {
 }
 _TRANSIENT_CODES = {"ServiceFault", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 _GONE_CODES = {"AWS.MechanicalTurk.HITDoesNotExist", "AWS.MechanicalTurk.AssignmentDoesNotExist"}
+_DISPOSED_CODES = {"AWS.MechanicalTurk.InvalidHITState"}
 _DONE_CODES = {"AWS.MechanicalTurk.InvalidAssignmentState"}
 _REPEATED_CODES = {"AWS.MechanicalTurk.HitAlreadyExists", "AWS.MechanicalTurk.DuplicateRequest"}
 """A UniqueRequestToken was used before: to create a HIT, and to extend one."""
@@ -100,10 +101,10 @@ class Submission:
 
 
 class Requester:
-    """One requester account. `client`: a boto3 client for `mturk`; `queue_url`: where notifications go."""
+    """One requester account. `connect` gives a boto3 client for `mturk`; `queue_url`: where notifications go."""
 
-    def __init__(self, client: Any, queue_url: str) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Any], queue_url: str) -> None:
+        self._connect = connect
         self._queue_url = queue_url
         self._hit_type_ids: dict[str, str] = {}
 
@@ -111,7 +112,7 @@ class Requester:
         """Create the generation's one HIT, asking for the fewest answers; again: the same HIT's id."""
         with _errors():
             try:
-                answer = self._client.create_hit_with_hit_type(
+                answer = self._connect().create_hit_with_hit_type(
                     HITTypeId=self._hit_type_id(function),
                     MaxAssignments=function.adjudicator.first_answers,
                     LifetimeInSeconds=lifetime_s,
@@ -130,7 +131,7 @@ class Requester:
         """Ask for one assignment more, so that the HIT has `assignments` in all; again: changes nothing."""
         with _errors():
             try:
-                self._client.create_additional_assignments_for_hit(
+                self._connect().create_additional_assignments_for_hit(
                     HITId=hit_id,
                     NumberOfAdditionalAssignments=1,
                     UniqueRequestToken=f"{generation_id}-{assignments}",
@@ -140,15 +141,19 @@ class Requester:
                     raise
 
     def expire(self, hit_id: str) -> None:
-        """Take the HIT from the list now; who has accepted it may still submit, and is paid."""
+        """Take the HIT from the list now; who has accepted it may still submit, and is paid. Again: changes nothing."""
         with _errors():
-            self._client.update_expiration_for_hit(HITId=hit_id, ExpireAt=datetime(2000, 1, 1, tzinfo=UTC))
+            try:
+                self._connect().update_expiration_for_hit(HITId=hit_id, ExpireAt=datetime(2000, 1, 1, tzinfo=UTC))
+            except ClientError as error:
+                if _code(error) not in _DISPOSED_CODES:
+                    raise
 
     def pay(self, assignment_id: str) -> None:
         """Approve a submitted assignment; again: changes nothing."""
         with _errors():
             try:
-                self._client.approve_assignment(AssignmentId=assignment_id)
+                self._connect().approve_assignment(AssignmentId=assignment_id)
             except ClientError as error:
                 if _code(error) not in _DONE_CODES:
                     raise
@@ -156,20 +161,20 @@ class Requester:
     def submission(self, assignment_id: str) -> tuple[Submission, str | None]:
         """A submitted assignment and its HIT's generation, None for a HIT of another program. Raises Gone."""
         with _errors():
-            answer = self._client.get_assignment(AssignmentId=assignment_id)
+            answer = self._connect().get_assignment(AssignmentId=assignment_id)
             return _submission(answer["Assignment"]), _generation_id(answer["HIT"].get("RequesterAnnotation"))
 
     def submissions(self, hit_id: str) -> Iterator[Submission]:
         """Every assignment of the HIT that was submitted. Raises Gone."""
         with _errors():
-            for page in self._client.get_paginator("list_assignments_for_hit").paginate(HITId=hit_id):
+            for page in self._connect().get_paginator("list_assignments_for_hit").paginate(HITId=hit_id):
                 for assignment in page["Assignments"]:
                     yield _submission(assignment)
 
     def hit(self, hit_id: str) -> HitState:
         """Raises Gone."""
         with _errors():
-            hit = self._client.get_hit(HITId=hit_id)["HIT"]
+            hit = self._connect().get_hit(HITId=hit_id)["HIT"]
         if hit["HITStatus"] == "Disposed":
             raise Gone("AWS.MechanicalTurk.HITDoesNotExist", f"HIT {hit_id} is disposed of")
         return HitState(
@@ -182,7 +187,7 @@ class Requester:
         """Delete a reviewable HIT whose answers are all paid; again: changes nothing."""
         with _errors():
             try:
-                self._client.delete_hit(HITId=hit_id)
+                self._connect().delete_hit(HITId=hit_id)
             except ClientError as error:
                 if _code(error) not in _GONE_CODES:
                     raise
@@ -190,14 +195,14 @@ class Requester:
     def _hit_type_id(self, function: CrowdFunction) -> str:
         """The function's HIT type, with its notifications on; registered once a process."""
         if function.name not in self._hit_type_ids:
-            hit_type_id = self._client.create_hit_type(
+            hit_type_id = self._connect().create_hit_type(
                 Title=function.title,
                 Description=function.description,
                 Keywords=function.keywords,
                 Reward=wire_dollars(function.reward_cents),
                 AssignmentDurationInSeconds=function.assignment_duration_s,
             )["HITTypeId"]
-            self._client.update_notification_settings(
+            self._connect().update_notification_settings(
                 HITTypeId=hit_type_id,
                 Active=True,
                 Notification={

@@ -84,7 +84,7 @@ class GetTask:
 
     def __call__(self, key: TaskKey) -> Task:
         """Raises NotFound."""
-        function_of(key)
+        check_key(key)
         task = self._store.find(key)
         if task is None:
             raise NotFound("no such task")
@@ -99,8 +99,17 @@ class DeleteTask:
 
     def __call__(self, key: TaskKey) -> None:
         """Raises NotFound, StillProcessing."""
-        function_of(key)
+        check_key(key)
         self._store.delete(key)
+
+
+def check_key(key: TaskKey) -> None:
+    """Raises NotFound for a key that no task can have."""
+    function_of(key)
+    try:
+        check_name(key.name)
+    except InvalidRequest as error:
+        raise NotFound("no such task") from error
 
 
 def function_of(key: TaskKey) -> tuple[CrowdFunction, bool]:

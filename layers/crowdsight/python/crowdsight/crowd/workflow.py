@@ -36,9 +36,14 @@ class Workflow:
             raise WorkflowUnavailable(str(error)) from error
 
     def wake(self, token: str) -> None:
-        """Let the execution that waits behind this task token go on; a token that is used up changes nothing."""
+        """Let the execution that waits behind this task token go on; a token that is used up changes nothing.
+
+        Raises WorkflowUnavailable.
+        """
         exceptions = self._client.exceptions
         try:
             self._client.send_task_success(taskToken=token, output="{}")
         except (exceptions.TaskTimedOut, exceptions.TaskDoesNotExist, exceptions.InvalidToken):
             pass  # it went on already
+        except (ClientError, BotoCoreError) as error:
+            raise WorkflowUnavailable(str(error)) from error

@@ -48,3 +48,11 @@ class Assignment:
     def cost_cents(self) -> int:
         """What it costs its requester: reward and fee."""
         return self.reward_cents + self.fee_cents
+
+
+@dataclass(frozen=True)
+class AssignmentPage:
+    """Some assignments, and where to go on (None at the end)."""
+
+    assignments: list[Assignment]
+    next_start: str | None

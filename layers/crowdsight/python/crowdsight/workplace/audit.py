@@ -95,7 +95,7 @@ def audit(table: Table) -> Audit:
 def _audit_requester(table: Table, requester_id: str, found: _Found) -> tuple[Account, int]:
     pk = records.requester_pk(requester_id)
     account = records.account_from_item(requester_id, table.get(pk, "account"))
-    entries = [records.entry_from_item(item) for item in table.query_all(pk, "ledger#")]
+    entries = [records.entry_from_item(item) for item in table.query_all(pk, records.LEDGER)]
     found.entries += len(entries)
     for name in ("available_cents", "held_cents", "spent_cents"):
         total = sum(getattr(entry, name) for entry in entries)
@@ -108,7 +108,8 @@ def _audit_requester(table: Table, requester_id: str, found: _Found) -> tuple[Ac
     held = 0
     for hit in _hits(table, requester_id):
         assignments = [
-            records.assignment_from_item(item) for item in table.query_all(records.hit_pk(hit.hit_id), "assignment#")
+            records.assignment_from_item(item)
+            for item in table.query_all(records.hit_pk(hit.hit_id), records.ASSIGNMENTS)
         ]
         held += _audit_hit(hit, assignments, pay, found)
     found.expect(f"requester {requester_id}: held for open slots", account.held_cents, held)
@@ -168,13 +169,10 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     found.expect(f"Worker {worker_id}: waiting_cents", worker.waiting_cents, waiting)
     approved = {a.assignment_id: a.reward_cents for a in assignments if a.status is AssignmentStatus.APPROVED}
     found.expect(f"Worker {worker_id}: earned_cents", worker.earned_cents, sum(approved.values()))
-    paid = {
-        pay["sk"].removeprefix("pay#"): pay["cents"] for pay in table.query_all(records.worker_pk(worker_id), "pay#")
-    }
+    pk = records.worker_pk(worker_id)
+    paid = {pay["sk"].removeprefix(records.PAYS): pay["cents"] for pay in table.query_all(pk, records.PAYS)}
     found.expect(f"Worker {worker_id}: pay", paid, approved)
-    listed = {
-        copy["assignment_id"]: copy["status"] for copy in table.query_all(records.worker_pk(worker_id), "assignment#")
-    }
+    listed = {copy["assignment_id"]: copy["status"] for copy in table.query_all(pk, records.ASSIGNMENTS)}
     found.expect(f"Worker {worker_id}: listed", listed, {a.assignment_id: a.status.value for a in assignments})
     given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)
     hit_ids = [a.hit_id for a in assignments if a.status not in given_up]

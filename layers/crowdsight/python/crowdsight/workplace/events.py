@@ -10,9 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 EVENT_DOC_VERSION = "2014-08-15"
 RETRY_AFTER_MS = 60_000
@@ -103,18 +100,3 @@ def event_document(
 def retry_at_ms(now_ms: int, attempts: int) -> int:
     """When a document that failed `attempts` times is tried again: a minute, doubling up to an hour."""
     return now_ms + min(RETRY_AFTER_MS * 2 ** max(attempts - 1, 0), LONGEST_RETRY_MS)
-
-
-def aws_sender(sqs: Any, sns: Any) -> SendEvent:
-    """Sends by the given boto3 clients, which should give up within seconds: a Worker is waiting."""
-
-    def send(delivery: Delivery) -> None:
-        try:
-            if delivery.transport == "SNS":
-                sns.publish(TopicArn=delivery.destination, Message=delivery.document)
-            else:
-                sqs.send_message(QueueUrl=delivery.destination, MessageBody=delivery.document)
-        except (BotoCoreError, ClientError) as error:
-            raise DeliveryFailed(str(error)) from error
-
-    return send

@@ -9,13 +9,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel, OperationNotFoundError
 
 from crowdsight.clock import Clock
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.workplace.credentials import FindCredentials
 from crowdsight.workplace.faults import AccessRefused, RequestError, ServiceFault
 from crowdsight.workplace.operations import OPERATIONS, Call
 from crowdsight.workplace.paging import NextTokens
 from crowdsight.workplace.requesters import Requesters
 from crowdsight.workplace.shapes import check, present, service_model
-from crowdsight.workplace.signatures import SignedRequest, verify
+from crowdsight.workplace.signatures import verify
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class MTurkApi:
         self._find_credentials = find_credentials
         self._clock = clock
 
-    def reply(self, request: SignedRequest) -> Reply:
+    def reply(self, request: ProxyRequest) -> Reply:
         """The operation's answer, or its error in the form from which botocore makes a ClientError. Never raises for
         what a caller sent."""
         try:
@@ -53,7 +54,7 @@ class MTurkApi:
             logger.exception("an AWS service failed")
             return Reply(500, self._fault(ServiceFault()))
 
-    def _answer(self, request: SignedRequest) -> dict[str, Any]:
+    def _answer(self, request: ProxyRequest) -> dict[str, Any]:
         credentials = verify(request, self._find_credentials, self._clock)
         operation = _operation(request.headers["x-amz-target"])
         perform = OPERATIONS.get(operation.name)

@@ -15,7 +15,7 @@ from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.paging import NextTokens
 from crowdsight.workplace.questions import Question, read_question
-from crowdsight.workplace.requesters import AnswerPage, OfferedHit, OfferedPage, Requesters
+from crowdsight.workplace.requesters import OfferedHit, OfferedPage, Requesters
 
 DEFAULT_PAGE = 10
 DEFAULT_AUTO_APPROVAL_S = 30 * 86_400
@@ -29,7 +29,10 @@ _QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an operation by a requester; `given` are its members, checked against the model."""
+    """One call of an operation by a requester; `given` are its members, checked against the model.
+
+    An operation raises RequestError, by itself or through `requesters`.
+    """
 
     requesters: Requesters
     requester_id: str
@@ -39,35 +42,42 @@ class Call:
 
 
 Answer = dict[str, Any]
+"""An operation's members, times as datetimes; those that are None are left out."""
 
 
 def create_hit_type(call: Call) -> Answer:
+    """CreateHITType: a HIT type, the same one for the same values."""
     return {"HITTypeId": call.requesters.create_hit_type(_hit_type(call)).hit_type_id}
 
 
 def create_hit(call: Call) -> Answer:
+    """CreateHIT: a HIT with a type of its own values, and the money for it held."""
     # Everything is checked before the type is kept, so that a refused request leaves nothing.
     question = _question(call)
     return _create_hit(call, question, _hit_type(call), is_new_type=True)
 
 
 def create_hit_with_hit_type(call: Call) -> Answer:
+    """CreateHITWithHITType: a HIT of a type there is."""
     question = _question(call)
     hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
     return _create_hit(call, question, hit_type, is_new_type=False)
 
 
 def get_hit(call: Call) -> Answer:
+    """GetHIT: a HIT as it is now, disposed or not."""
     return {"HIT": _hit(call.requesters.get_hit(call.requester_id, call.given["HITId"]))}
 
 
 def list_hits(call: Call) -> Answer:
+    """ListHITs: the requester's HITs by time of creation, without disposed ones."""
     start = call.next_tokens.take("hits", call.given.get("NextToken"))
     page = call.requesters.list_hits(call.requester_id, _page_size(call), start)
     return _hits(call, "hits", page)
 
 
 def list_reviewable_hits(call: Call) -> Answer:
+    """ListReviewableHITs: those that wait for review or are under it."""
     status = HitStatus(call.given.get("Status", "Reviewable"))
     hit_type_id = call.given.get("HITTypeId")
     listing = f"reviewable {status} {hit_type_id}"
@@ -77,18 +87,18 @@ def list_reviewable_hits(call: Call) -> Answer:
 
 
 def get_assignment(call: Call) -> Answer:
+    """GetAssignment: what one Worker handed in, and the HIT it is for."""
     assignment = call.requesters.get_assignment(call.requester_id, call.given["AssignmentId"])
     offered = call.requesters.get_hit(call.requester_id, assignment.hit_id)
     return {"Assignment": _assignment(assignment), "HIT": _hit(offered)}
 
 
 def list_assignments_for_hit(call: Call) -> Answer:
+    """ListAssignmentsForHIT: what was handed in for a HIT, by time of acceptance."""
     statuses = sorted(set(call.given.get("AssignmentStatuses", ())))
     listing = f"assignments {call.given['HITId']} {statuses}"
     start = call.next_tokens.take(listing, call.given.get("NextToken"))
-    page: AnswerPage = call.requesters.list_assignments(
-        call.requester_id, call.given["HITId"], statuses, _page_size(call), start
-    )
+    page = call.requesters.list_assignments(call.requester_id, call.given["HITId"], statuses, _page_size(call), start)
     return {
         "NextToken": call.next_tokens.give(listing, page.next_start),
         "NumResults": len(page.assignments),
@@ -97,6 +107,7 @@ def list_assignments_for_hit(call: Call) -> Answer:
 
 
 def approve_assignment(call: Call) -> Answer:
+    """ApproveAssignment: pay for a submitted assignment, or for a rejected one after all."""
     call.requesters.approve(
         call.requester_id,
         call.given["AssignmentId"],
@@ -107,6 +118,7 @@ def approve_assignment(call: Call) -> Answer:
 
 
 def reject_assignment(call: Call) -> Answer:
+    """RejectAssignment: do not pay for it; the Worker must be told why."""
     feedback = call.given["RequesterFeedback"]
     if not feedback.strip():
         raise RequestError("InvalidParameterValue", "RequesterFeedback must tell the Worker why.")
@@ -115,6 +127,7 @@ def reject_assignment(call: Call) -> Answer:
 
 
 def create_additional_assignments_for_hit(call: Call) -> Answer:
+    """CreateAdditionalAssignmentsForHIT: more places in a HIT, and the money for them held."""
     call.requesters.extend(
         call.requester_id,
         call.given["HITId"],
@@ -125,6 +138,7 @@ def create_additional_assignments_for_hit(call: Call) -> Answer:
 
 
 def update_expiration_for_hit(call: Call) -> Answer:
+    """UpdateExpirationForHIT: another end of a HIT's time, at most a year from now; at once when it is past."""
     expires_at_ms = round(call.given["ExpireAt"].timestamp() * 1000)
     if expires_at_ms > call.now_ms + LONGEST_LIFETIME_MS:
         raise RequestError("ParameterValidationError", "ExpireAt must lie within a year from now.")
@@ -133,11 +147,13 @@ def update_expiration_for_hit(call: Call) -> Answer:
 
 
 def update_hit_review_status(call: Call) -> Answer:
+    """UpdateHITReviewStatus: from Reviewable to Reviewing or, with `Revert`, back."""
     call.requesters.set_reviewing(call.requester_id, call.given["HITId"], not call.given.get("Revert", False))
     return {}
 
 
 def update_hit_type_of_hit(call: Call) -> Answer:
+    """UpdateHITTypeOfHIT: another type's values for a HIT that no Worker is at."""
     hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
     _check_qualifications(hit_type)
     call.requesters.change_hit_type(call.requester_id, call.given["HITId"], hit_type.hit_type_id)
@@ -145,11 +161,13 @@ def update_hit_type_of_hit(call: Call) -> Answer:
 
 
 def delete_hit(call: Call) -> Answer:
+    """DeleteHIT: dispose of a HIT that has nothing left to judge."""
     call.requesters.dispose(call.requester_id, call.given["HITId"])
     return {}
 
 
 def get_account_balance(call: Call) -> Answer:
+    """GetAccountBalance: what is available and what is on hold, in dollars."""
     account = call.requesters.account(call.requester_id)
     return {
         "AvailableBalance": wire_dollars(account.available_cents),
@@ -158,6 +176,7 @@ def get_account_balance(call: Call) -> Answer:
 
 
 def update_notification_settings(call: Call) -> Answer:
+    """UpdateNotificationSettings: where the events of a HIT type's HITs go, and whether they do."""
     given = call.given.get("Notification")
     notification = _notification(given) if given else None
     if notification and EventType.PING in notification.event_types:
@@ -167,6 +186,7 @@ def update_notification_settings(call: Call) -> Answer:
 
 
 def send_test_event_notification(call: Call) -> Answer:
+    """SendTestEventNotification: one event, sent at once and not tried again."""
     event = Event(EventType(call.given["TestEventType"]), call.now_ms)
     call.requesters.send_test_event(call.requester_id, _notification(call.given["Notification"]), event)
     return {}

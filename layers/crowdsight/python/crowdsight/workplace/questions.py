@@ -1,6 +1,6 @@
 """Questions: the XML documents in which a requester says what a Worker is shown.
 
-MTurk's three kinds are told apart by root element and namespace. Documents are read without entities or DTDs.
+MTurk's kinds are told apart by root element and namespace. Documents are read without entities or DTDs.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,13 @@ MAX_QUESTION_BYTES = 65_535
 class QuestionKind(StrEnum):
     HTML = "HTMLQuestion"
     EXTERNAL = "ExternalQuestion"
-    FORM = "QuestionForm"
 
 
 @dataclass(frozen=True)
 class Question:
     """A question as shown to a Worker.
 
-    `content`: for HTML the page itself, untrusted; for EXTERNAL its https URL; for FORM the XML document.
+    `content`: for HTML the page itself, untrusted; for EXTERNAL its https URL.
     `frame_height_px`: 0 = as tall as fits.
     `xml`: what the requester sent, unchanged.
     """
@@ -49,7 +48,7 @@ def read_question(xml: str) -> Question:
     """The question in a document of at most 65,535 bytes.
 
     Raises RequestError: ParameterValidationError when too long, XMLParseError when not well-formed or not of a known
-    kind, InvalidParameterValue when a part of it is missing or wrong.
+    kind, UnsupportedOperation for a QuestionForm, InvalidParameterValue when a part of it is missing or wrong.
     """
     if len(xml.encode()) > MAX_QUESTION_BYTES:
         raise RequestError("ParameterValidationError", f"Question must not be longer than {MAX_QUESTION_BYTES} bytes.")
@@ -71,7 +70,10 @@ def read_question(xml: str) -> Question:
             raise RequestError("InvalidParameterValue", "The ExternalURL of the ExternalQuestion must use HTTPS.")
         return Question(QuestionKind.EXTERNAL, url, _frame_height_px(root, EXTERNAL_NAMESPACE), xml)
     if root.tag in {f"{{{namespace}}}QuestionForm" for namespace in FORM_NAMESPACES}:
-        return Question(QuestionKind.FORM, xml, 0, xml)
+        raise RequestError(
+            "UnsupportedOperation",
+            "This workplace cannot show a QuestionForm yet, so it offers no HIT that has one. Use an HTMLQuestion.",
+        )
     raise RequestError(
         "XMLParseError",
         "There was an error parsing the XML question or answer data in your request: the root element is not an"

@@ -31,35 +31,80 @@ from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.ledger import Account, LedgerEntry
-from crowdsight.workplace.questions import Question, QuestionKind
 from crowdsight.workplace.workers import Worker
 
 ASSIGNABLE = "assignable"
+"""The `open` index's key for HITs that a Worker can take."""
+
+ASSIGNMENTS, LEDGER, PAYS = "assignment#", "ledger#", "pay#"
+"""How the sort keys of a HIT's or a Worker's assignments, of a requester's ledger and of a Worker's pay begin."""
+
 _KEYS = frozenset(("pk", "sk", "ttl_s", "due_pk", "due_sk", "requester_pk", "requester_sk", "open_pk", "open_sk"))
 
 
 def hit_pk(hit_id: str) -> str:
+    """Of a HIT, its question, its assignments and who has or did it."""
     return f"hit#{hit_id}"
 
 
+def hit_type_pk(hit_type_id: str) -> str:
+    """Of a HIT type and its notification."""
+    return f"hittype#{hit_type_id}"
+
+
 def requester_pk(requester_id: str) -> str:
+    """Of a requester's account, ledger and tokens; in the `requester` index, of their HITs that are not disposed."""
     return f"requester#{requester_id}"
 
 
 def disposed_pk(requester_id: str) -> str:
+    """In the `requester` index, of a requester's disposed HITs."""
     return f"disposed#{requester_id}"
 
 
 def worker_pk(worker_id: str) -> str:
+    """Of a Worker, their assignments and their pay."""
     return f"worker#{worker_id}"
 
 
+def holder_sk(worker_id: str) -> str:
+    """Under a HIT: that this Worker has or did it."""
+    return f"worker#{worker_id}"
+
+
+def pointer_pk(assignment_id: str) -> str:
+    """Of the item that says where an assignment lies."""
+    return f"assignment#{assignment_id}"
+
+
+def event_pk(event_doc_id: str) -> str:
+    """Of a notification to be sent."""
+    return f"event#{event_doc_id}"
+
+
+def token_sk(use: str) -> str:
+    """Under a requester: one use of a UniqueRequestToken."""
+    return f"token#{use}"
+
+
 def time_key(at_ms: int, name: str) -> str:
+    """A key that sorts by a time in ms since the epoch, then by name."""
     return f"{at_ms:015d}#{name}"
 
 
+def assignment_start(assignment: Assignment) -> str:
+    """Where a list of assignments goes on after this one."""
+    return time_key(assignment.accepted_at_ms, assignment.assignment_id)
+
+
 def assignment_sk(assignment: Assignment) -> str:
-    return f"assignment#{time_key(assignment.accepted_at_ms, assignment.assignment_id)}"
+    """Of the assignment, under its HIT and under its Worker."""
+    return f"{ASSIGNMENTS}{assignment_start(assignment)}"
+
+
+def assignments_since(at_ms: int) -> tuple[str, str]:
+    """The first and last sort keys of assignments accepted at this moment or later."""
+    return f"{ASSIGNMENTS}{at_ms:015d}", f"{ASSIGNMENTS}~"
 
 
 def under_review_pk(requester_id: str, status: HitStatus) -> str:
@@ -68,6 +113,7 @@ def under_review_pk(requester_id: str, status: HitStatus) -> str:
 
 
 def hit_to_item(hit: Hit) -> Item:
+    """The HIT, with the keys of those indexes in which its state puts it."""
     created = time_key(hit.created_at_ms, hit.hit_id)
     disposed = hit.status is HitStatus.DISPOSED
     keys: Item = {
@@ -87,6 +133,7 @@ def hit_to_item(hit: Hit) -> Item:
 
 
 def hit_from_item(item: Item) -> Hit:
+    """The HIT that `hit_to_item` wrote."""
     values = _values(item)
     values["status"] = HitStatus(values["status"])
     values["qualification_requirements"] = tuple(values["qualification_requirements"])
@@ -94,82 +141,89 @@ def hit_from_item(item: Item) -> Hit:
 
 
 def hit_type_to_item(hit_type: HitType) -> Item:
-    keys = {"pk": f"hittype#{hit_type.hit_type_id}", "sk": "hittype"}
+    """The HIT type, under its id."""
+    keys = {"pk": hit_type_pk(hit_type.hit_type_id), "sk": "hittype"}
     return asdict(hit_type) | keys | {"qualification_requirements": list(hit_type.qualification_requirements)}
 
 
 def hit_type_from_item(item: Item) -> HitType:
+    """The HIT type that `hit_type_to_item` wrote."""
     values = _values(item)
     values["qualification_requirements"] = tuple(values["qualification_requirements"])
     return HitType(**values)
 
 
-def question_to_item(hit_id: str, question: Question) -> Item:
-    # Content is read out of the XML again, so that a large question is stored once.
-    return {
-        "pk": hit_pk(hit_id),
-        "sk": "question",
-        "kind": question.kind.value,
-        "xml": question.xml,
-        "frame_height_px": question.frame_height_px,
-    }
-
-
-def question_kind(item: Item) -> QuestionKind:
-    return QuestionKind(item["kind"])
+def question_to_item(hit_id: str, question_xml: str) -> Item:
+    """The HIT's question as XML, out of which everything else about it is read again."""
+    return {"pk": hit_pk(hit_id), "sk": "question", "xml": question_xml}
 
 
 def assignment_to_item(assignment: Assignment) -> Item:
+    """The assignment, as it lies with its HIT."""
     keys = {"pk": hit_pk(assignment.hit_id), "sk": assignment_sk(assignment)}
     return _without_none(asdict(assignment)) | keys
 
 
 def assignment_to_worker_item(assignment: Assignment) -> Item:
+    """The assignment without its answer, as it lies with its Worker."""
     keys = {"pk": worker_pk(assignment.worker_id), "sk": assignment_sk(assignment)}
     return _without_none(asdict(assignment) | {"answer_xml": None}) | keys
 
 
+def pointer_to_item(assignment: Assignment) -> Item:
+    """Where the assignment lies, to be found by its id alone."""
+    keys = {"pk": pointer_pk(assignment.assignment_id), "sk": "assignment"}
+    return keys | {"hit_id": assignment.hit_id, "assignment_sk": assignment_sk(assignment)}
+
+
+def holder_to_item(assignment: Assignment) -> Item:
+    """That the assignment's Worker has or did its HIT."""
+    keys = {"pk": hit_pk(assignment.hit_id), "sk": holder_sk(assignment.worker_id)}
+    return keys | {"assignment_sk": assignment_sk(assignment)}
+
+
 def assignment_from_item(item: Item) -> Assignment:
+    """The assignment that either of the two wrote."""
     values = _values(item)
     values["status"] = AssignmentStatus(values["status"])
     return Assignment(**values)
 
 
 def account_from_item(requester_id: str, item: Item | None) -> Account:
+    """The requester's balances; nothing anywhere if there is no item."""
     return Account(**_values(item)) if item else Account(requester_id)
 
 
 def entry_to_item(entry: LedgerEntry) -> Item:
-    keys = {"pk": requester_pk(entry.requester_id), "sk": f"ledger#{entry.key}"}
+    """The entry, under its key in its requester's ledger."""
+    keys = {"pk": requester_pk(entry.requester_id), "sk": f"{LEDGER}{entry.key}"}
     return _without_none(asdict(entry)) | keys
 
 
 def entry_from_item(item: Item) -> LedgerEntry:
+    """The entry that `entry_to_item` wrote."""
     return LedgerEntry(**_values(item))
 
 
 def pay_to_item(entry: LedgerEntry) -> Item:
-    """A `pay` entry as it lies with the Worker."""
-    return {
-        "pk": worker_pk(str(entry.worker_id)),
-        "sk": f"pay#{entry.assignment_id}",
-        "cents": entry.reward_cents,
-        "at_ms": entry.at_ms,
-        "hit_id": entry.hit_id,
-    }
+    """What a `pay` entry gave to its Worker, as it lies with the Worker."""
+    return {"pk": worker_pk(str(entry.worker_id)), "sk": f"{PAYS}{entry.assignment_id}", "cents": entry.reward_cents}
 
 
 def worker_to_item(worker: Worker) -> Item:
+    """The Worker, under their id."""
     return asdict(worker) | {"pk": worker_pk(worker.worker_id), "sk": "worker"}
 
 
 def worker_from_item(item: Item) -> Worker:
+    """The Worker that `worker_to_item` wrote, as counted up since."""
     return Worker(**_values(item))
 
 
 def notification_to_item(hit_type_id: str, notification: Notification) -> Item:
+    """Where the events of a HIT type's HITs go."""
     return {
-        "pk": f"hittype#{hit_type_id}",
+        "pk": hit_type_pk(hit_type_id),
         "sk": "notification",
         "transport": notification.transport,
         "destination": notification.destination,
@@ -179,16 +233,19 @@ def notification_to_item(hit_type_id: str, notification: Notification) -> Item:
 
 
 def notification_from_item(item: Item) -> Notification:
+    """The notification that `notification_to_item` wrote."""
     values = _values(item)
     return Notification(**values | {"event_types": frozenset(values["event_types"])})
 
 
 def delivery_to_item(delivery: Delivery, due_at_ms: int) -> Item:
-    keys = {"pk": f"event#{delivery.event_doc_id}", "sk": "event", "due_pk": "event", "due_sk": due_at_ms}
+    """A document to be sent, if it is still there by then, at `due_at_ms`."""
+    keys = {"pk": event_pk(delivery.event_doc_id), "sk": "event", "due_pk": "event", "due_sk": due_at_ms}
     return asdict(delivery) | keys
 
 
 def delivery_from_item(item: Item) -> Delivery:
+    """The document that `delivery_to_item` wrote."""
     return Delivery(**_values(item))
 
 

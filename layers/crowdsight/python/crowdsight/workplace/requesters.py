@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from crowdsight.dynamodb import Item, TransactionFailed
 from crowdsight.money import FEE_SURCHARGE_FROM_ASSIGNMENTS, fee_cents
 from crowdsight.workplace import lifecycle, records
-from crowdsight.workplace.assignments import SEEN_BY_REQUESTERS, Assignment, AssignmentStatus
+from crowdsight.workplace.assignments import SEEN_BY_REQUESTERS, Assignment, AssignmentPage, AssignmentStatus
 from crowdsight.workplace.events import DeliveryFailed, Event, Notification, event_document
-from crowdsight.workplace.faults import HitNotFound, RequestError
+from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import id_of
 from crowdsight.workplace.ledger import Account
@@ -20,8 +20,11 @@ from crowdsight.workplace.tokens import UniqueRequestTokens
 
 MAX_ASSIGNMENTS = 1_000_000_000
 OVERRIDE_WITHIN_MS = 30 * 86_400 * MS_PER_S
-MAX_PAGE_BYTES = 4_000_000
-"""Questions or answers in one page, which is shorter than asked for when they are large. A Lambda answers with 6 MB."""
+MAX_PAGE_BYTES = 1_400_000
+"""Questions or answers in one page, which is shorter than asked for when they are large.
+
+A Lambda answers with 6 MB, in which a quotation mark, being in JSON that is a string in JSON, is four bytes.
+"""
 
 _NOT_DISPOSED = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE, HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
@@ -39,14 +42,6 @@ class OfferedPage:
     """Some HITs of a requester, and where to go on (None at the end)."""
 
     hits: list[OfferedHit]
-    next_start: str | None
-
-
-@dataclass(frozen=True)
-class AnswerPage:
-    """Some assignments of a HIT, and where to go on (None at the end)."""
-
-    assignments: list[Assignment]
     next_start: str | None
 
 
@@ -74,7 +69,7 @@ class Requesters:
 
     def get_hit_type(self, requester_id: str, hit_type_id: str) -> HitType:
         """Raises RequestError HITTypeDoesNotExist."""
-        item = self._table.get(f"hittype#{hit_type_id}", "hittype")
+        item = self._table.get(records.hit_type_pk(hit_type_id), "hittype")
         if item is None or item["requester_id"] != requester_id:
             raise RequestError("HITTypeDoesNotExist", f"HITType {hit_type_id} does not exist.")
         return records.hit_type_from_item(item)
@@ -114,7 +109,7 @@ class Requesters:
             created_at_ms=now_ms,
             expires_at_ms=now_ms + lifetime_s * MS_PER_S,
         )
-        steps = [self._table.put_step("question", records.question_to_item(hit_id, question))]
+        steps = [self._table.put_step("question", records.question_to_item(hit_id, question.xml))]
         change = lifecycle.create(hit)
         if token is None:
             self._store.add_hit(change, steps)
@@ -130,7 +125,7 @@ class Requesters:
     def get_hit(self, requester_id: str, hit_id: str) -> OfferedHit:
         """The HIT at this moment, disposed or not. Raises RequestError HITDoesNotExist."""
         hit = self._own_hit(requester_id, hit_id)
-        return OfferedHit(hit, self._question_xml(hit_id))
+        return OfferedHit(hit, self._store.question_xml(hit_id))
 
     def list_hits(self, requester_id: str, limit: int, start: str | None = None) -> OfferedPage:
         """The requester's HITs by time of creation, without disposed ones."""
@@ -239,7 +234,7 @@ class Requesters:
 
     def list_assignments(
         self, requester_id: str, hit_id: str, statuses: Collection[str], limit: int, start: str | None = None
-    ) -> AnswerPage:
+    ) -> AssignmentPage:
         """What was handed in for a HIT, by time of acceptance; `statuses` empty for all three that requesters see.
 
         Raises RequestError HITDoesNotExist.
@@ -247,22 +242,22 @@ class Requesters:
         self._own_hit(requester_id, hit_id)
         wanted = set(statuses) or {status.value for status in SEEN_BY_REQUESTERS}
         pk = records.hit_pk(hit_id)
-        key = {"pk": pk, "sk": f"assignment#{start}"} if start else None
+        key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if start else None
         found: list[Assignment] = []
         size_bytes = 0
         while True:
-            page = self._table.query(pk, "assignment#", limit=limit, start_key=key)
+            page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, start_key=key)
             for item in page.items:
                 assignment = records.assignment_from_item(item)
                 if assignment.status not in wanted:
                     continue
                 size_bytes += len((assignment.answer_xml or "").encode())
                 if len(found) == limit or (found and size_bytes > MAX_PAGE_BYTES):
-                    return AnswerPage(found, records.assignment_sk(found[-1]).removeprefix("assignment#"))
+                    return AssignmentPage(found, records.assignment_start(found[-1]))
                 found.append(assignment)
             key = page.next_key
             if key is None:
-                return AnswerPage(found, None)
+                return AssignmentPage(found, None)
 
     def approve(
         self, requester_id: str, assignment_id: str, feedback: str | None = None, override_rejection: bool = False
@@ -338,12 +333,6 @@ class Requesters:
             raise _wrong_status(allowed)
         return assignment
 
-    def _question_xml(self, hit_id: str) -> str:
-        item = self._table.get(records.hit_pk(hit_id), "question")
-        if item is None:
-            raise HitNotFound("There is no such HIT.")
-        return str(item["xml"])
-
     def _list(
         self,
         index: str,
@@ -367,7 +356,7 @@ class Requesters:
                     hit = self._store.get_hit(hit.hit_id)
                 if hit.status not in statuses or hit_type_id not in (None, hit.hit_type_id):
                     continue
-                question_xml = self._question_xml(hit.hit_id)
+                question_xml = self._store.question_xml(hit.hit_id)
                 size_bytes += len(question_xml.encode())
                 if len(found) == limit or (found and size_bytes > MAX_PAGE_BYTES):
                     last = found[-1].hit

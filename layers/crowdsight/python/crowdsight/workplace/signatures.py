@@ -1,19 +1,16 @@
 """Requests signed with AWS Signature Version 4: whose they are, proved by signing them again with botocore's signer."""
 
-import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import botocore.credentials
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from crowdsight.clock import Clock
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.workplace.credentials import Credentials, FindCredentials
 from crowdsight.workplace.faults import AccessRefused
 
@@ -29,32 +26,7 @@ _AUTHORIZATION = re.compile(
 _DATE = "%Y%m%dT%H%M%SZ"
 
 
-@dataclass(frozen=True)
-class SignedRequest:
-    """A request as it was received; `headers` by lower-case name, `path` as the client sent it, stage and all."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
-    body: bytes
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> "SignedRequest":
-        """From an API Gateway proxy event (payload version 1.0)."""
-        body = event.get("body") or ""
-        query = event.get("multiValueQueryStringParameters") or {}
-        return cls(
-            method=event["httpMethod"],
-            path=event.get("requestContext", {}).get("path") or event["path"],
-            query=tuple((name, value) for name, values in query.items() for value in values),
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-            # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for; reading the JSON refuses it.
-            body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
-        )
-
-
-def verify(request: SignedRequest, find_credentials: FindCredentials, clock: Clock) -> Credentials:
+def verify(request: ProxyRequest, find_credentials: FindCredentials, clock: Clock) -> Credentials:
     """The credentials that signed the request.
 
     Raises AccessRefused: MissingAuthenticationTokenException, IncompleteSignatureException,
@@ -81,7 +53,7 @@ def verify(request: SignedRequest, find_credentials: FindCredentials, clock: Clo
     if credentials is None:
         raise AccessRefused("UnrecognizedClientException", "The security token included in the request is invalid.")
     # Some gateways hand on the root of a stage without the slash that the client signed.
-    for path in {request.path, request.path.rstrip("/") + "/"}:
+    for path in {request.whole_path, request.whole_path.rstrip("/") + "/"}:
         expected = _signature(request, path, signed, date, claim["region"], credentials)
         if hmac.compare_digest(expected, claim["signature"]):
             return credentials
@@ -105,7 +77,7 @@ def _check_date(date: str, clock: Clock) -> None:
 
 
 def _signature(
-    request: SignedRequest, path: str, signed: list[str], date: str, region: str, credentials: Credentials
+    request: ProxyRequest, path: str, signed: list[str], date: str, region: str, credentials: Credentials
 ) -> str:
     headers = {name: request.headers[name] for name in signed}
     if headers.get("x-amz-content-sha256", _hash(request.body)) != _hash(request.body):

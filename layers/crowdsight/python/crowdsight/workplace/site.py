@@ -9,6 +9,7 @@ assignment, which only the Worker who accepted it was told and which cannot be g
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -49,7 +50,6 @@ from crowdsight.workplace.site_errors import (
 )
 from crowdsight.workplace.site_http import Fields, Request, Response
 from crowdsight.workplace.site_pages import Pages, hidden_field, see_other
-from crowdsight.workplace.site_views import AssignmentInHand, EarningsEntry, Frame, HitView
 from crowdsight.workplace.workplace import Workplace
 
 HITS_ON_A_PAGE = 20
@@ -70,8 +70,20 @@ _DONE = (AssignmentStatus.SUBMITTED, AssignmentStatus.APPROVED, AssignmentStatus
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where a question comes from and how high it is (0 = as high as its content)."""
+
+    address: str
+    height_px: int
+
+
 class WorkerSite:
-    """Answers API Gateway's events with pages."""
+    """Answers API Gateway's events with pages.
+
+    A page's method returns its response or raises a SiteError or WorkerError, which `respond` explains by
+    `STATUSES_AND_HEADINGS`; `hit_id`, `assignment_id`, `token` and `name` are out of the address.
+    """
 
     def __init__(self, workplace: Workplace, sessions: Sessions, clock: Clock) -> None:
         self._workplace = workplace
@@ -114,11 +126,13 @@ class WorkerSite:
     # -- signing in and out
 
     def show_invitation(self, request: Request, token: str) -> Response:
+        """Whom an invitation is for, with a button to sign in as them."""
         invitation = self._read_invitation(token)
         values = {"invitation": invitation, "invitation_csrf_field": self._csrf_field(invitation)}
         return self._page(request, "join.html", values)
 
     def sign_in(self, request: Request, token: str) -> Response:
+        """Register the invited Worker, if they are new, and start a session of 30 days."""
         invitation = self._read_invitation(token)
         self._check_form(request, invitation)
         self._workplace.register_worker(invitation.worker_id, invitation.name)
@@ -126,6 +140,7 @@ class WorkerSite:
         return see_other(f"{request.prefix}/", _make_cookie(request, session.token, SESSION_AGE_S))
 
     def sign_out(self, request: Request) -> Response:
+        """Forget the session, if there is one."""
         session = self._find_session(request)
         if session:
             self._check_form(request, session)
@@ -134,21 +149,22 @@ class WorkerSite:
     # -- finding HITs
 
     def show_hits(self, request: Request) -> Response:
+        """The HITs that the Worker can accept, 20 to a page, and those in hand; without a session, how to get one."""
         session = self._find_session(request)
         if session is None:
             return self._page(request, "welcome.html", {})
-        now_ms = self._clock()
-        start = request.query.get("after") or None
+        start = request.asked("after") or None
         page = self._workplace.list_open_hits(HITS_ON_A_PAGE, start, session.worker_id)
         values = {
-            "hits": [HitView.of(hit, now_ms) for hit in page.hits],
+            "hits": page.hits,
             "more": page.next_start,
-            "submitted": self._confirm(request.query.get("submitted"), session),
+            "submitted": self._confirm(request.asked("submitted"), session),
             "in_progress": [] if start else self._list_in_hand(session),
         }
         return self._page(request, "hits.html", values, here="hits")
 
     def show_hit(self, request: Request, hit_id: str) -> Response:
+        """A preview of the HIT, or the way back to one in hand."""
         session = self._require_session(request)
         hit = self._workplace.get_hit(hit_id)
         mine = self._workplace.find_accepted(hit_id, session.worker_id)
@@ -156,7 +172,7 @@ class WorkerSite:
             raise HitNotAvailable("Its time is over, or others were faster.")
         question = self._workplace.get_question(hit_id)
         values = {
-            "hit": HitView.of(hit, self._clock()),
+            "hit": hit,
             "frame": self._frame(request, question, hit_id, PREVIEW_ASSIGNMENT_ID, session),
             "assignment_id": mine.assignment_id if mine and mine.status is AssignmentStatus.ACCEPTED else None,
             "is_done": mine is not None and mine.status in _DONE,
@@ -164,10 +180,9 @@ class WorkerSite:
         return self._page(request, "hit.html", values, frame_sources=_frame_sources(question))
 
     def accept(self, request: Request, hit_id: str) -> Response:
+        """Take the HIT and go on to its assignment."""
         session = self._require_session(request)
         self._check_form(request, session)
-        if self._workplace.get_question(hit_id).kind is QuestionKind.FORM:
-            raise HitNotAvailable("Its form of question is not shown here yet.")
         try:
             assignment = self._workplace.accept(hit_id, session.worker_id)
         except HitAlreadyDone:
@@ -180,23 +195,22 @@ class WorkerSite:
     # -- doing one
 
     def show_assignment(self, request: Request, assignment_id: str) -> Response:
+        """The question to answer, with the time left; once it is submitted, on to the next HIT."""
         session = self._require_session(request)
         assignment = self._own_assignment(assignment_id, session)
         if assignment.status in _DONE:
             return see_other(f"{request.prefix}/?{urlencode({'submitted': assignment_id})}")
-        now_ms = self._clock()
-        if assignment.status is not AssignmentStatus.ACCEPTED or assignment.deadline_ms <= now_ms:
+        if assignment.status is not AssignmentStatus.ACCEPTED:
             raise AssignmentOver("It was returned, or its time ran out. Nothing can be submitted for it any more.")
-        hit = self._workplace.get_hit(assignment.hit_id)
         question = self._workplace.get_question(assignment.hit_id)
         values = {
-            "hit": HitView.of(hit, now_ms),
+            "assignment": assignment,
             "frame": self._frame(request, question, assignment.hit_id, assignment_id, session),
-            "in_hand": AssignmentInHand.of(assignment, now_ms),
         }
         return self._page(request, "assignment.html", values, frame_sources=_frame_sources(question))
 
     def return_assignment(self, request: Request, assignment_id: str) -> Response:
+        """Give the HIT back without an answer."""
         session = self._require_session(request)
         self._check_form(request, session)
         self._workplace.return_assignment(assignment_id, session.worker_id)
@@ -208,7 +222,7 @@ class WorkerSite:
         The address names the assignment, so that a form whose field only a script would fill works without scripts.
         """
         session = self._require_session(request)
-        assignment_id = request.query.get("assignmentId", PREVIEW_ASSIGNMENT_ID)
+        assignment_id = request.asked("assignmentId") or PREVIEW_ASSIGNMENT_ID
         if assignment_id != PREVIEW_ASSIGNMENT_ID and self._own_assignment(assignment_id, session).hit_id != hit_id:
             raise NoSuchPage
         question = self._workplace.get_question(hit_id)
@@ -225,7 +239,7 @@ class WorkerSite:
         try:
             fields = request.form()
             named = {value for name, value in fields if name == "assignmentId" and value}
-            named = named or set(request.query.get("assignmentId", "").split())
+            named = named or set(request.asked("assignmentId").split())
             if len(named) != 1:
                 raise BadForm("An answer names one assignment, in the field assignmentId.")
             (assignment_id,) = named
@@ -253,18 +267,20 @@ class WorkerSite:
     # -- being paid
 
     def show_earnings(self, request: Request) -> Response:
+        """What the Worker earned, and by which assignments, 50 to a page."""
         session = self._require_session(request)
-        start = request.query.get("after") or None
+        start = request.asked("after") or None
         page = self._workplace.list_assignments_of_worker(session.worker_id, ASSIGNMENTS_ON_A_PAGE, start)
         values = {
-            "earnings": self._workplace.earnings(session.worker_id),
-            "entries": [EarningsEntry.of(assignment) for assignment in page.assignments if assignment.status in _DONE],
+            "worker": self._workplace.get_worker(session.worker_id),
+            "done": [assignment for assignment in page.assignments if assignment.status in _DONE],
             "more": page.next_start,
             "in_progress": [] if start else self._list_in_hand(session),
         }
         return self._page(request, "earnings.html", values, here="earnings")
 
     def serve_asset(self, request: Request, name: str) -> Response:
+        """A style, script or icon of ours, by its hashed name."""
         response = self._pages.serve_asset(name)
         if response is None:
             raise NoSuchPage
@@ -326,25 +342,20 @@ class WorkerSite:
             raise AssignmentNotYours("It was accepted by another Worker.")
         return assignment
 
-    def _list_in_hand(self, session: Session) -> list[AssignmentInHand]:
+    def _list_in_hand(self, session: Session) -> list[Assignment]:
         """The Worker's accepted assignments, newest first; one from before the last 500 may be missing."""
         worker = self._workplace.find_worker(session.worker_id)
-        now_ms = self._clock()
-        found: list[AssignmentInHand] = []
+        found: list[Assignment] = []
         start = None
         for _ in range(MAX_PAGES_SEARCHED_FOR_ACCEPTED if worker and worker.accepted else 0):
             page = self._workplace.list_assignments_of_worker(session.worker_id, ASSIGNMENTS_ON_A_PAGE, start)
-            found += [
-                AssignmentInHand.of(assignment, now_ms)
-                for assignment in page.assignments
-                if assignment.status is AssignmentStatus.ACCEPTED and assignment.deadline_ms > now_ms
-            ]
+            found += [one for one in page.assignments if one.status is AssignmentStatus.ACCEPTED]
             start = page.next_start
             if start is None or (worker and len(found) >= worker.accepted):
                 break
         return found
 
-    def _confirm(self, assignment_id: str | None, session: Session) -> str | None:
+    def _confirm(self, assignment_id: str, session: Session) -> str | None:
         """What to say of an assignment that the Worker comes from, if it is submitted; None otherwise."""
         if not assignment_id:
             return None
@@ -356,20 +367,16 @@ class WorkerSite:
             return None
         return f"You earn {shown_dollars(assignment.reward_cents)} when it is approved."
 
-    def _frame(
-        self, request: Request, question: Question, hit_id: str, assignment_id: str, session: Session
-    ) -> Frame | None:
-        """The question's frame with MTurk's query parameters; None for a kind of question that is not shown yet."""
+    def _frame(self, request: Request, question: Question, hit_id: str, assignment_id: str, session: Session) -> Frame:
+        """The question's frame, with MTurk's query parameters."""
         query = {"assignmentId": assignment_id, "hitId": hit_id}
         if assignment_id != PREVIEW_ASSIGNMENT_ID:
             query |= {"workerId": session.worker_id, "turkSubmitTo": request.address}
         if question.kind is QuestionKind.HTML:
             return Frame(f"{request.prefix}/frames/{hit_id}?{urlencode(query)}", question.frame_height_px)
-        if question.kind is QuestionKind.EXTERNAL:
-            address, hash_mark, fragment = question.content.partition("#")
-            joint = "&" if "?" in address else "?"
-            return Frame(f"{address}{joint}{urlencode(query)}{hash_mark}{fragment}", question.frame_height_px)
-        return None
+        address, hash_mark, fragment = question.content.partition("#")
+        joint = "&" if "?" in address else "?"
+        return Frame(f"{address}{joint}{urlencode(query)}{hash_mark}{fragment}", question.frame_height_px)
 
     def _page(
         self,
@@ -382,7 +389,13 @@ class WorkerSite:
         frame_sources: str = "'self'",
     ) -> Response:
         session = self._find_session(request)
-        shared = {"session": session, "here": here, "csrf_field": self._csrf_field(session) if session else Markup()}
+        now_ms = self._clock()
+        shared = {
+            "session": session,
+            "here": here,
+            "csrf_field": self._csrf_field(session) if session else Markup(),
+            "left_s": lambda until_ms: max(0, until_ms - now_ms) // 1000,
+        }
         return self._pages.page(template, request.prefix, {**shared, **values}, status, frame_sources)
 
     def _framed(

@@ -1,7 +1,5 @@
-"""API Gateway's REST proxy events as requests and responses, and the fields of submitted forms."""
+"""The worker site's requests and responses, and the fields of submitted forms."""
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from email.parser import Parser
 from typing import Any
 from urllib.parse import parse_qsl
 
+from crowdsight.proxy_request import ProxyRequest
 from crowdsight.workplace.site_errors import BadForm, FormTooLarge
 
 MAX_FORM_BYTES = 64 * 1024
@@ -24,41 +23,14 @@ Fields = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Request:
-    """One HTTP request.
+class Request(ProxyRequest):
+    """One HTTP request of a Worker's browser."""
 
-    `prefix`: what comes before `path` in this site's addresses: "/prod" under a stage, "" on a domain of its own.
-    `path`: as sent, percent-encoded. `headers`: names in lower case. `id` names the request in the log.
-    """
-
-    method: str
-    path: str
-    prefix: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    id: str = ""
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> "Request":
-        """The request in a REST API's Lambda proxy event (payload 1.0)."""
-        context = event.get("requestContext") or {}
-        path = event["path"]
-        whole_path = context.get("path") or path
-        prefix = ""
-        if path == "/" or whole_path.endswith(path):
-            prefix = whole_path.removesuffix(path).rstrip("/")
-        body = event.get("body") or ""
-        return cls(
-            method=event["httpMethod"].upper(),
-            path=path,
-            prefix=prefix if _PREFIX.fullmatch(prefix) else "",
-            query=event.get("queryStringParameters") or {},
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-            # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for; reading the form refuses it.
-            body=_decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
-            id=context.get("requestId", ""),
-        )
+    @property
+    def prefix(self) -> str:
+        """As every request's; "" unless it is made of plain characters, for it is written into pages."""
+        prefix = super().prefix
+        return prefix if _PREFIX.fullmatch(prefix) else ""
 
     @property
     def is_secure(self) -> bool:
@@ -87,12 +59,10 @@ class Request:
         """
         if len(self.body) > MAX_FORM_BYTES:
             raise FormTooLarge(f"A form may have at most {MAX_FORM_BYTES // 1024} KiB.")
-        content_type = self.headers.get("content-type", "")
-        media_type = content_type.split(";")[0].strip().lower()
-        if media_type == "application/x-www-form-urlencoded":
+        if self.media_type == "application/x-www-form-urlencoded":
             fields = _read_urlencoded(self.body)
-        elif media_type == "multipart/form-data":
-            fields = _read_multipart(content_type, self.body)
+        elif self.media_type == "multipart/form-data":
+            fields = _read_multipart(self.headers["content-type"], self.body)
         else:
             raise BadForm("A form comes as application/x-www-form-urlencoded or multipart/form-data.")
         if len(fields) > MAX_FORM_FIELDS:
@@ -120,13 +90,6 @@ class Response:
         if self.set_cookie:
             answer["multiValueHeaders"] = {"Set-Cookie": [self.set_cookie]}
         return answer
-
-
-def _decode_base64(body: str) -> bytes:
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        return b"\xff"  # not UTF-8 either, so that reading the form refuses it
 
 
 def _read_urlencoded(body: bytes) -> Fields:

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import ConditionFailed, Item, Step, Table, TransactionFailed
+from crowdsight.dynamodb import ConditionFailed, Step, Table, TransactionFailed
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import (
@@ -57,14 +57,25 @@ class Store:
             item = self.table.get(records.hit_pk(hit_id), "hit")
             if item is None:
                 return None
-            hit = records.hit_from_item(item)
-            if hit.next_due_at_ms is None or hit.next_due_at_ms > now_ms:
+            hit = self._bring_up_to_date(records.hit_from_item(item), now_ms)
+            if hit is not None:
                 return hit
-            change = lifecycle.next_due_change(hit, self.all_assignments(hit_id), now_ms)
+        raise ServiceFault()
+
+    def _bring_up_to_date(self, hit: Hit, now_ms: int) -> Hit | None:
+        """The HIT with every change that is due, some assignments a transaction; None if others have changed it."""
+        assignments: dict[str, Assignment] | None = None
+        while hit.next_due_at_ms is not None and hit.next_due_at_ms <= now_ms:
+            if assignments is None:
+                assignments = {assignment.assignment_id: assignment for assignment in self.all_assignments(hit.hit_id)}
+            change = lifecycle.next_due_change(hit, assignments.values(), now_ms)
             if change is None:
                 return hit
-            self._write(change)
-        raise ServiceFault()
+            if not self._write(change):
+                return None
+            hit = change.after
+            assignments |= {after.assignment_id: after for _, after in change.assignments}
+        return hit
 
     def get_hit(self, hit_id: str, now_ms: int | None = None) -> Hit:
         """The HIT at this moment. Raises HitNotFound."""
@@ -72,6 +83,13 @@ class Store:
         if hit is None:
             raise HitNotFound("There is no such HIT.")
         return hit
+
+    def question_xml(self, hit_id: str) -> str:
+        """The HIT's question as its requester sent it. Raises HitNotFound."""
+        item = self.table.get(records.hit_pk(hit_id), "question")
+        if item is None:
+            raise HitNotFound("There is no such HIT.")
+        return str(item["xml"])
 
     def change_hit(self, hit_id: str, decide: Decide, more_steps: Sequence[Step] = ()) -> Change:
         """Bring one transition about and return it as written.
@@ -93,7 +111,7 @@ class Store:
 
     def find_assignment(self, assignment_id: str) -> Assignment | None:
         """The assignment at this moment, its HIT brought up to date first."""
-        pointer = self.table.get(f"assignment#{assignment_id}", "assignment")
+        pointer = self.table.get(records.pointer_pk(assignment_id), "assignment")
         if pointer is None or self.find_hit(pointer["hit_id"]) is None:
             return None
         return self.read_assignment(pointer["hit_id"], pointer["assignment_sk"])
@@ -107,33 +125,34 @@ class Store:
 
     def all_assignments(self, hit_id: str) -> Iterator[Assignment]:
         """Every assignment of the HIT that there ever was, by time of acceptance."""
-        for item in self.table.query_all(records.hit_pk(hit_id), "assignment#"):
+        for item in self.table.query_all(records.hit_pk(hit_id), records.ASSIGNMENTS):
             yield records.assignment_from_item(item)
 
     def notification(self, hit_type_id: str) -> Notification | None:
-        item = self.table.get(f"hittype#{hit_type_id}", "notification")
+        """Where the events of a HIT type's HITs go, None if nowhere."""
+        item = self.table.get(records.hit_type_pk(hit_type_id), "notification")
         return records.notification_from_item(item) if item else None
 
     def sweep(self, is_time_up: Callable[[], bool] = lambda: False) -> dict[str, int]:
-        """Bring every overdue HIT up to date and send every event that is due; how many of each.
+        """Send every event that is due and bring every overdue HIT up to date; how many of each.
 
         `is_time_up` is asked between any two; what is left then waits for the next sweep.
         """
         hits = events = 0
+        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
+            if is_time_up():
+                break
+            self._deliver(records.delivery_from_item(item))
+            events += 1
         for item in self.table.query_all("hit", index="due", sk_between=(0, self.clock())):
             if is_time_up():
                 break
             try:
                 self.find_hit(item["hit_id"])
                 hits += 1
-            except (ServiceFault, TransactionFailed, ClientError):
+            except (ServiceFault, TransactionFailed, ClientError, BotoCoreError):
                 # One HIT that fails must not keep all others waiting; it is tried again by the next sweep.
                 logger.exception("HIT %s could not be brought up to date", item["hit_id"])
-        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
-            if is_time_up():
-                break
-            self._deliver(records.delivery_from_item(item))
-            events += 1
         return {"hits": hits, "events": events}
 
     def send_now(self, transport: str, destination: str, document: str, event_doc_id: str) -> None:
@@ -162,7 +181,11 @@ class Store:
                 ) from error
             raise
         for delivery in deliveries:
-            self._deliver(delivery)
+            try:
+                self._deliver(delivery)
+            except (ClientError, BotoCoreError) as error:
+                # The change is made. Its event lies in the table, and the sweep sends it.
+                logger.warning("event %s waits for the sweep: %s", delivery.event_doc_id, error)
         return True
 
     def _steps(self, change: Change) -> list[Step]:
@@ -182,19 +205,15 @@ class Store:
 
     def _assignment_steps(self, before: Assignment | None, after: Assignment) -> list[Step]:
         table = self.table
-        sk, holder = records.assignment_sk(after), f"worker#{after.worker_id}"
         steps = [
             table.put_step("assignment", records.assignment_to_item(after)),
             table.put_step("worker_list", records.assignment_to_worker_item(after)),
         ]
         if before is None:
-            pointer: Item = {"pk": f"assignment#{after.assignment_id}", "sk": "assignment"}
-            pointer |= {"hit_id": after.hit_id, "assignment_sk": sk}
-            holding = {"pk": records.hit_pk(after.hit_id), "sk": holder, "assignment_sk": sk}
-            steps.append(table.put_step("pointer", pointer, "attribute_not_exists(pk)"))
-            steps.append(table.put_step("holder", holding, "attribute_not_exists(pk)"))
+            steps.append(table.put_step("pointer", records.pointer_to_item(after), "attribute_not_exists(pk)"))
+            steps.append(table.put_step("holder", records.holder_to_item(after), "attribute_not_exists(pk)"))
         elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
-            steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), holder))
+            steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), records.holder_sk(after.worker_id)))
         deltas = _worker_deltas(before, after)
         condition = "accepted < :limit" if before is None else None
         expression = "ADD " + ", ".join(f"{name} :{name}" for name in deltas)
@@ -238,7 +257,7 @@ class Store:
         return deliveries
 
     def _deliver(self, delivery: Delivery) -> None:
-        pk = f"event#{delivery.event_doc_id}"
+        pk = records.event_pk(delivery.event_doc_id)
         try:
             self._send_event(delivery)
         except DeliveryFailed as error:

@@ -40,7 +40,7 @@ class UniqueRequestTokens:
         expires_at_ms = now_ms + LIFETIME_MS
         item: Item = {
             "pk": records.requester_pk(requester_id),
-            "sk": f"token#{use}",
+            "sk": records.token_sk(use),
             "made": made,
             "expires_at_ms": expires_at_ms,
             "ttl_s": expires_at_ms // MS_PER_S + 1,
@@ -49,5 +49,5 @@ class UniqueRequestTokens:
         return self._table.put_step("token", item, condition, {"now": now_ms})
 
     def _made(self, requester_id: str, use: str) -> str | None:
-        item = self._table.get(records.requester_pk(requester_id), f"token#{use}")
+        item = self._table.get(records.requester_pk(requester_id), records.token_sk(use))
         return item["made"] if item and item["expires_at_ms"] > self._clock() else None

@@ -20,15 +20,3 @@ class Worker:
     rejected: int = 0
     waiting_cents: int = 0
     earned_cents: int = 0
-
-
-@dataclass(frozen=True)
-class Earnings:
-    """What a Worker sees of their money, in cents, and the numbers of assignments behind it."""
-
-    worker_id: str
-    earned_cents: int
-    waiting_cents: int
-    approved: int
-    waiting: int
-    rejected: int

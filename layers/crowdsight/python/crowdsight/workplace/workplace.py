@@ -8,7 +8,7 @@ from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Table
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import answers_document
-from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.assignments import Assignment, AssignmentPage, AssignmentStatus
 from crowdsight.workplace.events import SendEvent
 from crowdsight.workplace.faults import (
     AssignmentNotFound,
@@ -16,7 +16,6 @@ from crowdsight.workplace.faults import (
     AssignmentOver,
     HitAlreadyDone,
     HitNotAvailable,
-    HitNotFound,
     WorkerNotFound,
 )
 from crowdsight.workplace.hits import Hit, HitStatus
@@ -24,7 +23,7 @@ from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import Requesters
 from crowdsight.workplace.store import Store
-from crowdsight.workplace.workers import Earnings, Worker
+from crowdsight.workplace.workers import Worker
 
 MAX_PAGES_LOOKED_THROUGH = 10
 _START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
@@ -35,14 +34,6 @@ class HitPage:
     """Some HITs, and where to go on (None at the end)."""
 
     hits: list[Hit]
-    next_start: str | None
-
-
-@dataclass(frozen=True)
-class AssignmentPage:
-    """Some assignments, and where to go on (None at the end)."""
-
-    assignments: list[Assignment]
     next_start: str | None
 
 
@@ -91,10 +82,7 @@ class Workplace:
 
     def get_question(self, hit_id: str) -> Question:
         """What the HIT shows to a Worker. Raises HitNotFound."""
-        item = self._table.get(records.hit_pk(hit_id), "question")
-        if item is None:
-            raise HitNotFound("There is no such HIT.")
-        return read_question(item["xml"])
+        return read_question(self._store.question_xml(hit_id))
 
     def accept(self, hit_id: str, worker_id: str) -> Assignment:
         """Take a HIT for the time its requester allows.
@@ -102,11 +90,11 @@ class Workplace:
         A Worker gets a HIT once, and again only after returning or abandoning it.
         Raises HitNotFound, HitNotAvailable, HitAlreadyDone, TooManyAccepted, WorkerNotFound.
         """
-        self._get_worker(worker_id)
+        self.get_worker(worker_id)
         assignment_id = self._new_id()
 
         def decide(hit: Hit, now_ms: int) -> Change:
-            if self._table.get(records.hit_pk(hit_id), f"worker#{worker_id}"):
+            if self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id)):
                 raise HitAlreadyDone("You have this HIT already, or have done it before.")
             if hit.status is not HitStatus.ASSIGNABLE:
                 raise HitNotAvailable("This HIT is not available any more.")
@@ -119,7 +107,7 @@ class Workplace:
         """The assignment of this HIT that the Worker has or did (not returned, not abandoned), if any."""
         if self._store.find_hit(hit_id) is None:
             return None
-        holder = self._table.get(records.hit_pk(hit_id), f"worker#{worker_id}")
+        holder = self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id))
         return self._store.read_assignment(hit_id, holder["assignment_sk"]) if holder else None
 
     def return_assignment(self, assignment_id: str, worker_id: str) -> None:
@@ -160,8 +148,8 @@ class Workplace:
         A `start` that is no `next_start` gives the first page.
         """
         pk = records.worker_pk(worker_id)
-        key = {"pk": pk, "sk": f"assignment#{start}"} if _is_start(start) else None
-        page = self._table.query(pk, "assignment#", limit=limit, newest_first=True, start_key=key)
+        key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if _is_start(start) else None
+        page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, newest_first=True, start_key=key)
         assignments = []
         for item in page.items:
             assignment = records.assignment_from_item(item)
@@ -169,20 +157,15 @@ class Workplace:
                 now = self.get_assignment(assignment.assignment_id)
                 assignment = replace(now, answer_xml=None)
             assignments.append(assignment)
-        next_start = page.next_key["sk"].removeprefix("assignment#") if page.next_key else None
+        next_start = page.next_key["sk"].removeprefix(records.ASSIGNMENTS) if page.next_key else None
         return AssignmentPage(assignments, next_start)
 
-    def earnings(self, worker_id: str) -> Earnings:
-        """What a Worker earned. Raises WorkerNotFound."""
-        worker = self._get_worker(worker_id)
-        return Earnings(
-            worker_id=worker_id,
-            earned_cents=worker.earned_cents,
-            waiting_cents=worker.waiting_cents,
-            approved=worker.approved,
-            waiting=worker.waiting,
-            rejected=worker.rejected,
-        )
+    def get_worker(self, worker_id: str) -> Worker:
+        """The Worker, with what they earned. Raises WorkerNotFound."""
+        worker = self.find_worker(worker_id)
+        if worker is None:
+            raise WorkerNotFound("There is no such Worker.")
+        return worker
 
     def find_worker(self, worker_id: str) -> Worker | None:
         """The Worker, or None."""
@@ -196,18 +179,12 @@ class Workplace:
         try:
             self._table.put(records.worker_to_item(worker), "attribute_not_exists(pk)")
         except ConditionFailed:
-            return self._get_worker(worker_id)
+            return self.get_worker(worker_id)
         return worker
 
     def sweep(self, is_time_up: Callable[[], bool] = lambda: False) -> dict[str, int]:
         """Bring overdue HITs up to date and send events that are due; how many of each. See `Store.sweep`."""
         return self._store.sweep(is_time_up)
-
-    def _get_worker(self, worker_id: str) -> Worker:
-        worker = self.find_worker(worker_id)
-        if worker is None:
-            raise WorkerNotFound("There is no such Worker.")
-        return worker
 
     def _in_hand(self, first: Assignment) -> Assignment:
         """The assignment as it is now, its HIT being up to date. Raises AssignmentOver."""
@@ -224,7 +201,7 @@ class Workplace:
 
     def _taken_since(self, worker_id: str, since_ms: int) -> set[str]:
         """The HITs a Worker has or did, of those created at `since_ms` or later."""
-        between = (f"assignment#{since_ms:015d}", "assignment#~")
+        between = records.assignments_since(since_ms)
         items = self._table.query_all(records.worker_pk(worker_id), sk_between=between)
         given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)
         return {item["hit_id"] for item in items if item["status"] not in given_up}

@@ -4,6 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from local.deployment import refuse
+from local.template import Resource
+
 
 class TokenBucket:
     """Lets `burst` through at once and `rate_per_s` in the long run."""
@@ -26,3 +29,14 @@ class TokenBucket:
                 return False
             self._tokens -= 1
             return True
+
+
+def stage_throttle(stage: Resource) -> TokenBucket | None:
+    """The one rate and burst of a stage, None without. Raises DeploymentError for those of single methods."""
+    bucket = None
+    for setting in stage.properties.get("MethodSettings", []):
+        if "ThrottlingRateLimit" in setting:
+            if (setting.get("ResourcePath"), setting.get("HttpMethod")) != ("/*", "*"):
+                refuse(stage, f"a throttle of {setting.get('HttpMethod')} {setting.get('ResourcePath')} alone")
+            bucket = TokenBucket(float(setting["ThrottlingRateLimit"]), int(setting["ThrottlingBurstLimit"]))
+    return bucket

@@ -1,0 +1,72 @@
+"""A request as API Gateway's REST proxy integration passes it to a Lambda: the one place that reads such an event."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class ProxyRequest:
+    """A proxy event of payload version 1.0, or a REQUEST authorizer's.
+
+    `path`: percent-encoded as sent, without the stage; `whole_path`: with it, as the client sent it.
+    `path_parameters`: percent-encoded too. `query`: decoded, in order, a name as often as it was sent.
+    `headers`: by lower-case name. `id` names the request in the log.
+    `account_id`: the AWS account of the API. `caller`: what the authorizer said of the caller.
+    """
+
+    method: str
+    path: str
+    whole_path: str = ""
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    id: str = ""
+    account_id: str = ""
+    caller: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """The request in an event. What is no text or no base64 becomes a body that no reader takes as UTF-8."""
+        context = event.get("requestContext") or {}
+        query = event.get("multiValueQueryStringParameters") or {}
+        body = event.get("body") or ""
+        return cls(
+            method=event["httpMethod"].upper(),
+            path=event["path"],
+            whole_path=context.get("path") or event["path"],
+            path_parameters=event.get("pathParameters") or {},
+            query=tuple((name, value) for name, values in query.items() for value in values),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for.
+            body=_decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
+            id=context.get("requestId", ""),
+            account_id=context.get("accountId", ""),
+            caller=context.get("authorizer") or {},
+        )
+
+    @property
+    def prefix(self) -> str:
+        """What comes before `path` in addresses: "/prod" under a stage, "" on a domain of its own."""
+        if self.path == "/" or self.whole_path.endswith(self.path):
+            return self.whole_path.removesuffix(self.path).rstrip("/")
+        return ""
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without its parameters, in lower case; "" if there is none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def asked(self, name: str) -> str:
+        """A query parameter's last value, "" if there is none."""
+        return dict(self.query).get(name, "")
+
+
+def _decode_base64(body: str) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        return b"\xff"
