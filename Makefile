@@ -30,6 +30,7 @@ $(INSTALLED):
 	@$(PYTHON) -m venv .venv
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@$(RUN) -c 'import sysconfig; open(sysconfig.get_path("purelib") + "/crowdsight.pth", "w").write("$(CURDIR)/layers/crowdsight/python\n")'
+	@$(RUN) -m local build
 	@rm -f .venv/.installed-*
 	@touch $@
 

@@ -157,6 +157,7 @@ class CrowdStack(Stack):
             "reconcile_hits",
             {
                 "TASK_WORKFLOW_ARN": self._workflow_arn,
+                "NOTIFICATIONS_QUEUE_URL": self._notifications.queue_url,  # it may find that a HIT must be created
                 "WORKPLACE_FEE_PERCENT": str(self._settings.workplace_fee_percent),
             },
             table_actions=[GET, QUERY, PUT, UPDATE],

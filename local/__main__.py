@@ -10,7 +10,7 @@ import argparse  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 
-from local import demo, up  # noqa: E402
+from local import build, demo, up  # noqa: E402
 
 DESCRIPTION = "Runs the synthesized stacks on this machine, without Docker and without an AWS account."
 
@@ -18,7 +18,7 @@ DESCRIPTION = "Runs the synthesized stacks on this machine, without Docker and w
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in (("up", up), ("demo", demo)):
+    for name, command in (("up", up), ("demo", demo), ("build", build)):
         command_parser = commands.add_parser(name, help=command.HELP, description=command.DESCRIPTION)
         command.add_options(command_parser)
         command_parser.set_defaults(run=command.run)

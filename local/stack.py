@@ -37,7 +37,7 @@ from local.log import log, log_to
 from local.options import NOBODY, Options
 from local.pollers import start_pollers
 from local.schedules import start_schedules
-from local.synthesis import ROOT, SynthesisError, synthesize
+from local.synthesis import ASSEMBLIES, ROOT, SynthesisError, synthesize
 from local.template import ACCOUNT_ID, REGION
 
 TASKS_STACK = "crowdsight"
@@ -89,7 +89,7 @@ class LocalStack:
         self._aws = aws = self._start_aws(functions.url)
         try:
             log.info("synthesizing")
-            assembly = synthesize(ROOT / ".local" / "cdk.out", options.settings, self._children)
+            assembly = synthesize(ASSEMBLIES, options.settings, self._children)
             log.info("waiting for the AWS services")
             clients = Clients(self._aws_url(aws))
             log.info("deploying %s", assembly)

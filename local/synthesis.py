@@ -18,6 +18,9 @@ from local.children import Children
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ("app.py", "cdk.json", "infra", "functions", "layers")
+ASSEMBLIES = ROOT / ".local" / "cdk.out"
+"""Where syntheses are kept, one folder for each set of inputs and settings."""
+
 KEPT = 8
 """How many syntheses stay; the least recently used goes first."""
 

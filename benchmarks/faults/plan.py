@@ -27,8 +27,9 @@ MISSING_PICTURE_URL = "http://127.0.0.1:9/{}.jpg"
 
 FEE_PERCENT = 20
 BUDGET_CENTS = 10_000_000
-THROTTLED = {"throttle_rate": "25", "throttle_burst": "25"}
-UNTHROTTLED = {"throttle_rate": "10000", "throttle_burst": "10000"}
+THROTTLES = ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst")
+THROTTLED = dict.fromkeys(THROTTLES, "25")
+UNTHROTTLED = dict.fromkeys(THROTTLES, "10000")
 
 
 @dataclass(frozen=True)

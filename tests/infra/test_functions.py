@@ -77,3 +77,8 @@ def test_sam_finds_the_code_of_each_lambda_and_layer(assembly: Assembly) -> None
                 assert metadata["aws:asset:property"] == code
                 assert (assembly.folder / metadata["aws:asset:path"]).is_dir()
                 assert metadata["aws:cdk:path"].endswith("/Resource")
+
+
+def test_whoever_may_create_a_hit_knows_where_its_notifications_go(lambdas: dict[str, Resource]) -> None:
+    for operation in ("create_hit", "reconcile_hits"):
+        assert "NOTIFICATIONS_QUEUE_URL" in lambdas[operation]["Properties"]["Environment"]["Variables"]
