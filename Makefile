@@ -68,8 +68,16 @@ test-unit test-contract test-stack test-infra: test-%: setup
 test-browser: chromium setup
 	$(RUN) -m pytest tests/browser
 
+# Debian's package where that is possible without asking anybody; otherwise says what to do.
 chromium:
-	@test -n '$(CHROMIUM)' || { echo 'The browser tests need Chromium: `apt-get install chromium`, or say where it is: make CHROMIUM=/path/to/chromium'; exit 1; }
+	@test -n '$(CHROMIUM)' || \
+		if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+			echo 'Installing Chromium for the browser tests'; \
+			apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; \
+		else \
+			echo 'The browser tests need Chromium: `sudo apt-get install chromium`, or say where it is: make CHROMIUM=/path/to/chromium'; \
+			exit 1; \
+		fi
 
 synth: setup
 	@$(RUN) app.py
