@@ -28,14 +28,18 @@ from infra.settings import Settings
 
 DAY_S = 86_400
 
-NEVER_RETRIED = ["InsufficientFunds", "AccountSetup"]
+NEVER_RETRIED = ["InsufficientFunds"]
 """Refusals that do not pass by themselves, by the names of the Lambdas' exceptions."""
+
+REFUSED = ["AccountSetup"]
+"""While a key is being rotated, both sides may go on with the old one for a minute each."""
 
 PASSING = ["WorkplaceUnavailable", "Lambda.TooManyRequestsException"]
 """What passes by itself, and must not end a task whose answers are partly paid already."""
 
 RETRY = [
     {"ErrorEquals": NEVER_RETRIED, "MaxAttempts": 0},
+    {"ErrorEquals": REFUSED, "IntervalSeconds": 25, "BackoffRate": 1, "MaxAttempts": 6},
     {
         "ErrorEquals": PASSING,
         "IntervalSeconds": 1,

@@ -177,6 +177,21 @@ def test_no_secret_is_looked_for_under_a_name_that_is_no_key_id(access_key_id: s
     assert CredentialSecrets(None, PREFIX, system_clock).find(access_key_id) is None
 
 
+@pytest.mark.parametrize("host", ["[", "]", "℀.com"])
+def test_a_host_that_is_none_is_refused(rig: Rig, host: str) -> None:
+    event = signed(rig)
+    event["headers"] = {name: host if name.lower() == "host" else text for name, text in event["headers"].items()}
+    event["multiValueHeaders"] = {name: [text] for name, text in event["headers"].items()}
+    assert outcome(rig, event) in ("IncompleteSignatureException", "InvalidSignatureException")
+
+
+@pytest.mark.parametrize("moment", ["1" + "0" * 400, "1e400", "-1", "NaN", "Infinity", '"soon"', "true"])
+def test_a_time_that_is_none_is_an_error_of_the_callers(rig: Rig, moment: str) -> None:
+    body = f'{{"HITId": "{"A" * 30}", "ExpireAt": {moment}}}'.encode()
+    headers = {"X-Amz-Target": TARGET.replace("GetAccountBalance", "UpdateExpirationForHIT")}
+    assert outcome(rig, signed(rig, body=body, headers=headers)) == "RequestError"
+
+
 def test_a_withdrawn_key_stops_working_within_a_minute(rig: Rig) -> None:
     secrets = CredentialSecrets(aws_client("secretsmanager"), PREFIX, rig.clock)
     key_id = rig.credentials.access_key_id

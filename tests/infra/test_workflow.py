@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from crowdsight import secrets
 from crowdsight.crowd import requester
-from infra.adjudication_flow import NEVER_RETRIED, PASSING
+from infra.adjudication_flow import NEVER_RETRIED, PASSING, REFUSED
 from infra.settings import Settings
 from tests.infra.template import Assembly, text_of
 
@@ -69,8 +70,10 @@ def test_a_step_that_goes_on_failing_fails_the_task(workflow: dict[str, Any]) ->
 def test_every_step_is_retried_for_minutes_an_outage_for_an_hour_and_a_refusal_never(workflow: dict[str, Any]) -> None:
     for state in workflow["States"].values():
         if state["Type"] == "Task":
-            never, passing, always = state["Retry"]
+            never, refused, passing, always = state["Retry"]
             assert never == {"ErrorEquals": NEVER_RETRIED, "MaxAttempts": 0}
+            assert refused["ErrorEquals"] == REFUSED
+            assert refused["IntervalSeconds"] * refused["MaxAttempts"] * 1000 > 2 * secrets.KEEP_MS
             assert passing["ErrorEquals"] == PASSING
             assert always["ErrorEquals"] == ["States.TaskFailed"]
             assert 3000 <= sum(longest_pauses_s(passing)) <= 4000
@@ -86,7 +89,7 @@ def longest_pauses_s(rule: dict[str, Any]) -> list[int]:
 
 
 def test_the_errors_never_retried_are_exceptions_of_the_crowd() -> None:
-    for name in NEVER_RETRIED:
+    for name in [*NEVER_RETRIED, *REFUSED]:
         assert issubclass(getattr(requester, name), Exception)
 
 

@@ -22,7 +22,7 @@ class SiteInMemory:
 
     def __init__(self, clock: Clock) -> None:
         self.workplace = WorkplaceInMemory(clock)
-        self.sessions = Sessions("a key for tests", clock)
+        self.sessions = Sessions(lambda: "a key for tests", clock)
         self._site = WorkerSite(self.workplace, self.sessions, clock)
         self.transport = httpx.MockTransport(self._answer)
         self.requests: list[str] = []

@@ -14,7 +14,7 @@ def workplace(clock: StoppedClock) -> WorkplaceInMemory:
 
 @pytest.fixture
 def sessions(clock: StoppedClock) -> Sessions:
-    return Sessions("a key for tests", clock)
+    return Sessions(lambda: "a key for tests", clock)
 
 
 @pytest.fixture

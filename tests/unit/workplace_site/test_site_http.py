@@ -77,6 +77,20 @@ def test_a_body_in_base64_is_the_same_form() -> None:
     assert posted(body, is_base64=True).form() == [("a", "1")]
 
 
+@pytest.mark.parametrize("charset", ["idna''%ff", "punycode''%ff", "undefined''x", "a\x00b''x", "no-such''x"])
+def test_a_charset_that_cannot_be_read_is_a_bad_form(charset: str) -> None:
+    with pytest.raises(BadForm):
+        form(part("yes", f"form-data; name=answer; filename*={charset}"), MULTIPART)
+    with pytest.raises(BadForm):
+        form(part("yes"), f"multipart/form-data; boundary*={charset}")
+
+
+def test_parts_within_parts_are_a_bad_form_however_deep() -> None:
+    deep = "".join(f"--b{n}\r\nContent-Type: multipart/mixed; boundary=b{n + 1}\r\n\r\n" for n in range(1200))
+    with pytest.raises((BadForm, FormTooLarge)):
+        form(deep, "multipart/form-data; boundary=b0")
+
+
 def test_multipart_text_arrives_unchanged() -> None:
     assert form(part("vä\r\nl\n\n x\r"), MULTIPART) == [("answer", "vä\r\nl\n\n x\r")]
     assert form(part("", 'form-data; name="größe"'), MULTIPART) == [("größe", "")]

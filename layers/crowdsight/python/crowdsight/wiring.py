@@ -228,7 +228,8 @@ class Wiring:
         """Invitations and sessions of Workers, signed with this deployment's key."""
         from crowdsight.workplace.sessions import Sessions
 
-        return Sessions(self._secret(self.settings.session_secret).read()["session_key"], self.clock)
+        secret = self._secret(self.settings.session_secret)
+        return Sessions(lambda: secret.read()["session_key"], self.clock)
 
     # Accounts
 

@@ -15,7 +15,6 @@ from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.crowd.publishing import publish_hit
 from crowdsight.crowd.requester import (
-    AccountSetup,
     Gone,
     InsufficientFunds,
     Refused,
@@ -24,6 +23,7 @@ from crowdsight.crowd.requester import (
     Submission,
 )
 from crowdsight.crowd.workflow import Workflow, WorkflowUnavailable
+from crowdsight.errors import CrowdsightError
 from crowdsight.task_store import Generation, Phase, TaskStore
 from crowdsight.tasks import Problem, ProblemCode
 
@@ -52,7 +52,7 @@ class Recorder:
         self._fee_percent = fee_percent
 
     def record_notification(self, body: str) -> None:
-        """Act on one SQS message. Raises MalformedNotification, WorkplaceUnavailable."""
+        """Act on one SQS message. Raises MalformedNotification, RequesterError, WorkflowUnavailable."""
         for event in _events(body):
             match event.get("EventType"):
                 case "AssignmentSubmitted":
@@ -74,7 +74,8 @@ class Recorder:
             self._store.look_again(generation.id, LOOK_AFTER_S)
             try:
                 self.look_after(generation)
-            except (RequesterError, WorkflowUnavailable, KeyError) as error:  # KeyError: no such function any more
+            except (RequesterError, WorkflowUnavailable, CrowdsightError, KeyError) as error:
+                # The last two: a deployment has changed or removed its function.
                 errors.append(error)
             looked_at += 1
         if errors:
@@ -173,8 +174,8 @@ class Recorder:
         """
         try:
             return publish_hit(self._store, self._requester, generation, self._clock())
-        except (InsufficientFunds, AccountSetup, Refused):
-            return None  # as it was refused before: there is none
+        except (InsufficientFunds, Refused):
+            return None  # a HIT that exists is found before either is looked at
 
     def _is_overdue(self, generation: Generation) -> bool:
         last_ms = last_answer_at_ms(CATALOGUE[generation.function], generation)

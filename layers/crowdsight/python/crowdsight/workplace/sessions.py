@@ -7,6 +7,7 @@ secret key signs them, each kind under a salt of its own, so that one can never 
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
@@ -52,13 +53,23 @@ class Session:
 
 
 class Sessions:
-    """Makes and reads invitations, sessions and form tokens. `key` is any secret text."""
+    """Makes and reads invitations, sessions and form tokens. `read_key` gives the key as it now is, any secret text."""
 
-    def __init__(self, key: str, clock: Clock) -> None:
+    def __init__(self, read_key: Callable[[], str], clock: Clock) -> None:
+        self._read_key = read_key
         self._clock = clock
-        self._invitations = URLSafeSerializer(key, salt="crowdsight invitation", signer_kwargs=_SIGNING)
-        self._sessions = URLSafeSerializer(key, salt="crowdsight session", signer_kwargs=_SIGNING)
-        self._forms = Signer(key, salt="crowdsight form", key_derivation="hmac", digest_method=hashlib.sha256)
+
+    @property
+    def _invitations(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self._read_key(), salt="crowdsight invitation", signer_kwargs=_SIGNING)
+
+    @property
+    def _sessions(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self._read_key(), salt="crowdsight session", signer_kwargs=_SIGNING)
+
+    @property
+    def _forms(self) -> Signer:
+        return Signer(self._read_key(), salt="crowdsight form", key_derivation="hmac", digest_method=hashlib.sha256)
 
     def invite_worker(self, name: str, worker_id: str | None = None) -> str:
         """An invitation token for a Worker called `name`, good for 30 days and any number of sign-ins.

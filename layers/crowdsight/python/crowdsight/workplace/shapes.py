@@ -1,6 +1,5 @@
 """Requests and responses after botocore's model of MTurk, whose shapes, enums and limits are the authority."""
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -99,7 +98,7 @@ def _check(shape: Shape, value: Any, path: str, name: str, depth: int) -> Any:
             raise _refused(path, "must be true or false")
         return value
     if shape.type_name == "timestamp":
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             raise _refused(path, "must be a time in seconds since 1970-01-01T00:00:00Z")
         if not 0 <= value <= LATEST_S:
             raise _refused(path, "must lie between the years 1970 and 9999")

@@ -92,7 +92,10 @@ def _signature(
     again.context["timestamp"] = date
     keys = botocore.credentials.Credentials(credentials.access_key_id, credentials.secret_access_key)
     signer = SigV4Auth(keys, SERVICE, region)
-    return str(signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again))
+    try:
+        return str(signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again))
+    except ValueError as error:
+        raise AccessRefused("IncompleteSignatureException", "The Host header is not a host.") from error
 
 
 def _hash(body: bytes) -> str:

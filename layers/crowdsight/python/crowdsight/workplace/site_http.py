@@ -106,11 +106,14 @@ def _read_multipart(content_type: str, body: bytes) -> Fields:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadForm("A form's text is UTF-8.") from error
-    message = Parser(policy=policy.compat32).parsestr(f"Content-Type: {content_type}\r\n\r\n{text}")
-    parts = message.get_payload()
-    if not isinstance(parts, list) or message.defects:
-        raise BadForm("The form's parts cannot be read.")
-    return [_read_part(part) for part in parts if isinstance(part, Message)]
+    try:
+        message = Parser(policy=policy.compat32).parsestr(f"Content-Type: {content_type}\r\n\r\n{text}")
+        parts = message.get_payload()
+        if not isinstance(parts, list) or message.defects:
+            raise BadForm("The form's parts cannot be read.")
+        return [_read_part(part) for part in parts if isinstance(part, Message)]
+    except (ValueError, LookupError, RecursionError) as error:  # charsets that are none, parts within parts
+        raise BadForm("The form's parts cannot be read.") from error
 
 
 def _read_part(part: Message) -> tuple[str, str]:

@@ -134,16 +134,11 @@ class Store:
         return records.notification_from_item(item) if item else None
 
     def sweep(self, is_time_up: Callable[[], bool] = lambda: False) -> dict[str, int]:
-        """Send every event that is due and bring every overdue HIT up to date; how many of each.
+        """Bring every overdue HIT up to date and send every event that is due; how many of each.
 
         `is_time_up` is asked between any two; what is left then waits for the next sweep.
         """
         hits = events = 0
-        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
-            if is_time_up():
-                break
-            self._deliver(records.delivery_from_item(item))
-            events += 1
         for item in self.table.query_all("hit", index="due", sk_between=(0, self.clock())):
             if is_time_up():
                 break
@@ -153,6 +148,11 @@ class Store:
             except (ServiceFault, TransactionFailed, ClientError, BotoCoreError):
                 # One HIT that fails must not keep all others waiting; it is tried again by the next sweep.
                 logger.exception("HIT %s could not be brought up to date", item["hit_id"])
+        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
+            if is_time_up():
+                break
+            self._deliver_or_leave(records.delivery_from_item(item))
+            events += 1
         return {"hits": hits, "events": events}
 
     def send_now(self, transport: str, destination: str, document: str, event_doc_id: str) -> None:
@@ -181,11 +181,7 @@ class Store:
                 ) from error
             raise
         for delivery in deliveries:
-            try:
-                self._deliver(delivery)
-            except (ClientError, BotoCoreError) as error:
-                # The change is made. Its event lies in the table, and the sweep sends it.
-                logger.warning("event %s waits for the sweep: %s", delivery.event_doc_id, error)
+            self._deliver_or_leave(delivery)
         return True
 
     def _steps(self, change: Change) -> list[Step]:
@@ -255,6 +251,13 @@ class Store:
                     Delivery(event_doc_id, notification.transport, notification.destination, document, self.clock())
                 )
         return deliveries
+
+    def _deliver_or_leave(self, delivery: Delivery) -> None:
+        """The change behind it is made, whatever happens here: its event lies in the table, and a sweep sends it."""
+        try:
+            self._deliver(delivery)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("event %s waits for the next sweep: %s", delivery.event_doc_id, error)
 
     def _deliver(self, delivery: Delivery) -> None:
         pk = records.event_pk(delivery.event_doc_id)
