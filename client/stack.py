@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Workplace:
         """The link by which an invited Worker signs in."""
         return f"{self.url}/join/{token}"
 
-    def mturk(self) -> Any:
+    def mturk(self, config: Config | None = None) -> Any:
         """A boto3 `mturk` client of the deployment's own requester account."""
         return boto3.client(
             "mturk",
@@ -50,6 +51,7 @@ class Workplace:
             endpoint_url=self.url,
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
+            config=config,
         )
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from benchmarks.faults.callers import Document
 from benchmarks.faults.plan import Question
-from client.stack import MTURK_REGION, TASKS_STACK, Stack
+from client.stack import TASKS_STACK, Stack
 from crowdsight.crowd.audit import AuditedTask, TaskAudit
 from crowdsight.crowd.requester import annotation_of
 from crowdsight.tasks import State, TaskKey
@@ -55,15 +54,7 @@ def task_audit(stack: Stack, fee_percent: int) -> TaskAudit:
 
 def patient_mturk(stack: Stack) -> Any:
     """An ordinary client for the deployment's requester account, which does not give up when it is throttled."""
-    workplace = stack.workplace()
-    return boto3.client(
-        "mturk",
-        region_name=MTURK_REGION,
-        endpoint_url=workplace.url,
-        aws_access_key_id=workplace.access_key_id,
-        aws_secret_access_key=workplace.secret_access_key,
-        config=Config(retries={"mode": "adaptive", "max_attempts": 12}),
-    )
+    return stack.workplace().mturk(Config(retries={"mode": "adaptive", "max_attempts": 12}))
 
 
 def balance_cents(mturk: Any) -> int:

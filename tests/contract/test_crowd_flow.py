@@ -10,7 +10,13 @@ import pytest
 
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.recording import GIVE_UP_AFTER_S, LOOK_AFTER_S, MalformedNotification
-from crowdsight.crowd.requester import AccountSetup, Requester, RequesterError, WorkplaceUnavailable
+from crowdsight.crowd.requester import (
+    TOKEN_LIFETIME_S,
+    AccountSetup,
+    Requester,
+    RequesterError,
+    WorkplaceUnavailable,
+)
 from crowdsight.crowd.requests import PutTask, Terms
 from crowdsight.errors import BudgetExceeded, InvalidRequest, NotFound, StillProcessing
 from crowdsight.task_store import Phase
@@ -325,6 +331,20 @@ def test_a_name_that_no_task_can_have_is_not_found_whatever_its_length(world: Wo
         for ask in (world.get, world.delete):
             with pytest.raises(NotFound):
                 ask(replace(KEY, name=name))
+
+
+def test_a_task_whose_account_stays_refused_is_asked_about_for_a_day_and_then_settled(world: World) -> None:
+    world.mturk = world.mturk_client(replace(REQUESTER, access_key_id="CROWDSIGHTUNKNOWN000"))
+    world.boot()
+    generation = world.put()
+    assert problem_of(world) is ProblemCode.ACCOUNT_SETUP
+    with pytest.raises(ExceptionGroup):
+        world.reconcile()
+    assert world.store.load_generation(generation).phase is Phase.CLOSED
+    world.clock.move(TOKEN_LIFETIME_S)
+    world.reconcile()
+    assert world.store.load_generation(generation).phase is Phase.SETTLED
+    assert world.hits_created() == 0
 
 
 def test_an_answer_to_a_deleted_task_never_reaches_the_next_one_of_its_name(world: World) -> None:

@@ -15,6 +15,7 @@ from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.crowd.publishing import publish_hit
 from crowdsight.crowd.requester import (
+    TOKEN_LIFETIME_S,
     Gone,
     InsufficientFunds,
     Refused,
@@ -170,8 +171,11 @@ class Recorder:
     def _find_unrecorded_hit(self, generation: Generation) -> str | None:
         """The HIT of a task that ended before its HIT was recorded: it may have been created unheard.
 
-        Asking again finds it by its UniqueRequestToken, or creates it, to be expired at once, if it is not there.
+        Asking again finds it by its UniqueRequestToken, or creates it, to be expired at once, if it is not there. While
+        the account is refused it cannot be told, and is asked again, until the token is forgotten.
         """
+        if self._clock() - generation.created_at_ms >= TOKEN_LIFETIME_S * 1000:
+            return None
         try:
             return publish_hit(self._store, self._requester, generation, self._clock())
         except (InsufficientFunds, Refused):

@@ -29,6 +29,9 @@ ANNOTATION_PREFIX = "crowdsight:"
 """A HIT's RequesterAnnotation is this and its generation's id."""
 
 EVENTS = ("AssignmentSubmitted", "HITReviewable", "HITExpired")
+TOKEN_LIFETIME_S = 86_400
+"""How long the workplace knows a UniqueRequestToken, and so finds a HIT by it."""
+
 NOTIFICATION_VERSION = "2006-05-05"
 
 _FUNDS = re.compile(r"insufficient funds", re.IGNORECASE)
