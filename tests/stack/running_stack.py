@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 from botocore.config import Config
 
 import local.running
@@ -41,14 +40,7 @@ class RunningStack(local.running.RunningStack):
     @functools.cached_property
     def mturk(self) -> Any:
         """A boto3 client of the stack's own requester account."""
-        return boto3.client(
-            "mturk",
-            region_name="us-east-1",
-            endpoint_url=self["mturk_endpoint_url"],
-            aws_access_key_id=self["mturk_access_key_id"],
-            aws_secret_access_key=self["mturk_secret_access_key"],
-            config=Config(retries={"mode": "standard", "max_attempts": 8}),
-        )
+        return self.stack.workplace().mturk(Config(retries={"mode": "standard", "max_attempts": 8}))
 
     @functools.cached_property
     def operator(self) -> "Operator":
