@@ -5,7 +5,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 export CHROMIUM
 
 RUN := .venv/bin/python
-REQUIREMENTS := requirements.txt layers/dependencies/requirements.txt
+REQUIREMENTS := requirements.txt layers/dependencies/requirements.txt functions/search/requirements.txt
 INSTALLED := .venv/.installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' '-')
 CHECKS := lint-code lint-format lint-types test-unit test-contract test-stack test-browser test-infra
 
