@@ -2,8 +2,11 @@
 
     CrowdsightError
     ├── InvalidRequest          what was sent breaks a rule; the message names the field
+    ├── UnfetchableImage        a URL does not lead to an image that may be fetched
+    ├── UndecodableImage        what was sent or fetched is no image, or one beyond the limits
     ├── UnsupportedMediaType    the body is not JSON
-    ├── NotFound                no such function, task or account
+    ├── NotFound                no such function, task, account, image or request
+    ├── AlreadyStored           the account has saved that image before; `url` is where it is
     ├── StillProcessing         a task must be finished before it can be deleted
     ├── BudgetExceeded          the account's monthly crowd budget does not cover the task
     └── InternalError           our fault; the message carries a correlation id
@@ -14,17 +17,26 @@ Errors of the workplace's own protocol are in `crowdsight.workplace.faults`.
 
 
 class CrowdsightError(Exception):
-    """An error with a stable `code` and a `message` for people."""
+    """An error with a stable `code`, a `message` for people, and what else programs are told of it, by name."""
 
     code = "Error"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **details: str) -> None:
         super().__init__(message)
         self.message = message
+        self.details = details
 
 
 class InvalidRequest(CrowdsightError):
     code = "InvalidRequest"
+
+
+class UnfetchableImage(CrowdsightError):
+    code = "UnfetchableImage"
+
+
+class UndecodableImage(CrowdsightError):
+    code = "UndecodableImage"
 
 
 class UnsupportedMediaType(CrowdsightError):
@@ -33,6 +45,13 @@ class UnsupportedMediaType(CrowdsightError):
 
 class NotFound(CrowdsightError):
     code = "NotFound"
+
+
+class AlreadyStored(CrowdsightError):
+    code = "AlreadyStored"
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message, url=url)
 
 
 class StillProcessing(CrowdsightError):
