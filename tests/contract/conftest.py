@@ -1,4 +1,4 @@
-"""Real adapters over moto: a DynamoDB that is empty at the start of every test."""
+"""Real adapters over moto: a DynamoDB and an S3 that are empty at the start of every test."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,9 @@ import pytest
 from moto import mock_aws
 
 from crowdsight.dynamodb import Table
+from crowdsight.search.objects import Objects
 from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.memory_s3 import MemoryS3
 
 REGION = "us-east-1"
 
@@ -16,7 +18,7 @@ REGION = "us-east-1"
 @pytest.fixture(scope="session")
 def clients() -> dict[str, Any]:
     """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
-    names = ("dynamodb", "secretsmanager", "stepfunctions")
+    names = ("dynamodb", "s3", "secretsmanager", "stepfunctions")
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
 
@@ -65,3 +67,20 @@ def dynamodb(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def tasks_table(dynamodb: Any) -> Table:
     return create_table(dynamodb, "tasks", {"open": "N"})
+
+
+@pytest.fixture
+def images_table(dynamodb: Any) -> Table:
+    return create_table(dynamodb, "images", {"due": "N"})
+
+
+@pytest.fixture
+def s3(request: pytest.FixtureRequest, dynamodb: Any) -> Any:
+    """An empty S3: moto's or the one in memory, whichever `dynamodb` is."""
+    return MemoryS3() if isinstance(dynamodb, MemoryDynamoDB) else request.getfixturevalue("aws")["s3"]
+
+
+@pytest.fixture
+def objects(s3: Any) -> Objects:
+    s3.create_bucket(Bucket="images")
+    return Objects(s3, "images")

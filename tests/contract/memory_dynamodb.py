@@ -61,6 +61,20 @@ class MemoryDynamoDB:
     def delete_item(self, **request: Any) -> dict[str, Any]:
         return self._write_one("Delete", request)
 
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        ((table, request),) = RequestItems.items()
+        keys = _distinct(request["Keys"], 100)
+        found = [item for key in keys if (item := self._tables[table].get(key))]
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
+    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        ((table, requests),) = RequestItems.items()
+        writes = [next(iter(request.items())) for request in requests]
+        _distinct([write.get("Item") or write["Key"] for _, write in writes], 25)
+        for kind, write in writes:
+            self._write_one(kind.removesuffix("Request"), {"TableName": table, **write})
+        return {"UnprocessedItems": {}}
+
     def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
         with self._lock:
             writes = [next(iter(step.items())) for step in TransactItems]
@@ -259,6 +273,14 @@ def _plain(value: Mapping[str, Any]) -> Any:
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str]:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _distinct(keys: list[dict[str, Any]], most: int) -> list[tuple[str, str]]:
+    """The keys of a batch."""
+    distinct = {_key(key) for key in keys}
+    if not keys or len(keys) > most or len(distinct) < len(keys):
+        raise _invalid("Batch", f"a batch has 1 to {most} keys, each once")
+    return list(distinct)
 
 
 def _size_bytes(item: Attributes) -> int:

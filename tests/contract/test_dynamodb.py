@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 
 from crowdsight.dynamodb import (
     ConditionFailed,
+    Item,
     Table,
     TransactionFailed,
+    Unprocessed,
     from_attributes,
     to_attributes,
 )
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(),
+    st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
     max_leaves=10,
 )
@@ -112,6 +114,82 @@ def test_a_query_gives_every_item_of_its_key_in_order_page_after_page(tasks_tabl
     assert [
         item["sk"] for item in tasks_table.query("a", newest_first=True, limit=1, start_key=newest.next_key).items
     ] == ["n#10"]
+
+
+def test_many_items_are_written_read_and_deleted_whatever_their_number_and_what_is_not_there_is_left_out(
+    tasks_table: Table,
+) -> None:
+    items: list[Item] = [{"pk": "a", "sk": f"{number:03}", "vector": bytes([number])} for number in range(130)]
+    tasks_table.put_many(item | {"vector": b"old"} for item in items[:30])
+    tasks_table.put_many([*items[:5], *items])
+    keys = [("a", item["sk"]) for item in items]
+    found = tasks_table.get_many([("missing", "x"), *keys, *keys])
+    assert sorted(found, key=lambda item: item["sk"]) == items
+    tasks_table.delete_many([("missing", "x"), *keys[1:], *keys[1:]])
+    assert tasks_table.get_many(keys) == items[:1]
+    tasks_table.put_many([])
+    tasks_table.delete_many([])
+    assert tasks_table.get_many([]) == []
+
+
+class Busy:
+    """A client that does only the first two of a batch's members, for the first calls."""
+
+    def __init__(self, client: Any, busy_calls: int) -> None:
+        self._client = client
+        self.busy_calls = busy_calls
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        ((table, request),) = RequestItems.items()
+        keys = request["Keys"]
+        if not self._is_busy():
+            return self._client.batch_get_item(RequestItems=RequestItems)
+        answer = self._client.batch_get_item(RequestItems={table: request | {"Keys": keys[:2]}})
+        return answer | {"UnprocessedKeys": {table: request | {"Keys": keys[2:]}} if keys[2:] else {}}
+
+    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        ((table, requests),) = RequestItems.items()
+        if not self._is_busy():
+            return self._client.batch_write_item(RequestItems=RequestItems)
+        answer = self._client.batch_write_item(RequestItems={table: requests[:2]})
+        return answer | {"UnprocessedItems": {table: requests[2:]} if requests[2:] else {}}
+
+    def _is_busy(self) -> bool:
+        self.busy_calls -= 1
+        return self.busy_calls >= 0
+
+
+def test_what_a_busy_table_leaves_of_a_batch_is_tried_again(tasks_table: Table, dynamodb: Any) -> None:
+    items = [{"pk": "a", "sk": f"{number:03}"} for number in range(7)]
+    keys = [("a", item["sk"]) for item in items]
+    busy = Table(Busy(dynamodb, 2), tasks_table.name)
+    busy.put_many(items)
+    assert len(tasks_table.get_many(keys)) == 7
+    assert len(Table(Busy(dynamodb, 3), tasks_table.name).get_many(keys)) == 7
+    Table(Busy(dynamodb, 1), tasks_table.name).delete_many(keys)
+    assert tasks_table.get_many(keys) == []
+
+
+class Overloaded:
+    """A client that does nothing of any batch."""
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        return {"UnprocessedItems": RequestItems}
+
+
+def test_a_batch_that_is_never_done_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    table = Table(Overloaded(), "tasks")
+    for attempt in (
+        lambda: table.get_many([("a", "b")]),
+        lambda: table.put_many([{"pk": "a", "sk": "b"}]),
+        lambda: table.delete_many([("a", "b")]),
+    ):
+        with pytest.raises(Unprocessed):
+            attempt()
 
 
 class Conflicting:

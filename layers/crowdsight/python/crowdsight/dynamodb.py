@@ -1,4 +1,4 @@
-"""DynamoDB in plain Python values: str, int, bool, None, list, dict, set of str.
+"""DynamoDB in plain Python values: str, bytes, int, bool, None, list, dict, set of str.
 
 Every table of ours has a string partition key `pk` and a string sort key `sk`. Reads by key are strongly
 consistent. Numbers are integers (money in cents, times in milliseconds); a float is a programming error.
@@ -6,18 +6,23 @@ consistent. Numbers are integers (money in cents, times in milliseconds); a floa
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 Item = dict[str, Any]
 """An item's attributes, `pk` and `sk` among them."""
 
 CONFLICT_ATTEMPTS = 12
+UNPROCESSED_ATTEMPTS = 12
+
+READ_BATCH_KEYS = 100
+WRITE_BATCH_ITEMS = 25
+"""DynamoDB's own limits of one batch."""
 
 PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Why a transaction may be cancelled that says nothing about its conditions: it is tried again."""
@@ -28,6 +33,10 @@ _deserializer = TypeDeserializer()
 
 class ConditionFailed(Exception):
     """The item was not in the state that the write requires; nothing was written."""
+
+
+class Unprocessed(Exception):
+    """DynamoDB left a part of a batch undone, time after time; the rest of it may have been done."""
 
 
 class TransactionFailed(ConditionFailed):
@@ -70,6 +79,33 @@ class Table:
             TableName=self.name, Key=to_attributes({"pk": pk, "sk": sk}), ConsistentRead=True
         )
         return from_attributes(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> list[Item]:
+        """The items that there are under these keys (pk, sk), in any order. Strongly consistent. Raises Unprocessed."""
+        found: list[Item] = []
+        for batch in _batches(list(dict.fromkeys(keys)), READ_BATCH_KEYS):
+            waiting = [to_attributes({"pk": pk, "sk": sk}) for pk, sk in batch]
+            for attempt in range(UNPROCESSED_ATTEMPTS):
+                request = {"Keys": waiting, "ConsistentRead": True}
+                answer = self._client.batch_get_item(RequestItems={self.name: request})
+                found += [from_attributes(item) for item in answer["Responses"].get(self.name, ())]
+                if not answer.get("UnprocessedKeys"):
+                    break
+                waiting = answer["UnprocessedKeys"][self.name]["Keys"]
+                _pause(attempt)
+            else:
+                raise Unprocessed(f"{len(waiting)} items of {self.name} could not be read")
+        return found
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Write whole items, without conditions and each for itself. Raises Unprocessed."""
+        latest = {(item["pk"], item["sk"]): item for item in items}
+        self._write_many([{"PutRequest": {"Item": to_attributes(item)}} for item in latest.values()])
+
+    def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Remove the items under these keys (pk, sk), each for itself. Raises Unprocessed."""
+        distinct = dict.fromkeys(keys)
+        self._write_many([{"DeleteRequest": {"Key": to_attributes({"pk": pk, "sk": sk})}} for pk, sk in distinct])
 
     def put(
         self,
@@ -230,6 +266,18 @@ class Table:
                     raise
                 _pause(attempt)
 
+    def _write_many(self, requests: list[dict[str, Any]]) -> None:
+        for batch in _batches(requests, WRITE_BATCH_ITEMS):
+            waiting = list(batch)
+            for attempt in range(UNPROCESSED_ATTEMPTS):
+                answer = self._client.batch_write_item(RequestItems={self.name: waiting})
+                if not answer.get("UnprocessedItems"):
+                    break
+                waiting = answer["UnprocessedItems"][self.name]
+                _pause(attempt)
+            else:
+                raise Unprocessed(f"{len(waiting)} items of {self.name} could not be written")
+
     def _request(
         self,
         body: dict[str, Any],
@@ -262,6 +310,11 @@ class Table:
         return answer.get("Attributes", {})
 
 
+def _batches(members: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(members), size):
+        yield members[start : start + size]
+
+
 def _pause(attempt: int) -> None:
     time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
 
@@ -272,13 +325,15 @@ def to_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_attributes(attributes: Mapping[str, Any]) -> Item:
-    """DynamoDB attribute values as plain ones; numbers become int."""
+    """DynamoDB attribute values as plain ones; numbers become int, binary ones bytes."""
     return {name: _plain(_deserializer.deserialize(value)) for name, value in attributes.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value)
+    if isinstance(value, Binary):
+        return bytes(value)
     if isinstance(value, list):
         return [_plain(member) for member in value]
     if isinstance(value, dict):

@@ -1,0 +1,115 @@
+"""The manifest: which segments are an account's index now. One small JSON object in S3, swapped atomically."""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from crowdsight.search.objects import Objects, Version
+from crowdsight.search.segments import Part, Segment
+
+FORMAT = 1
+MANIFEST_MEDIA_TYPE = "application/json"
+CACHED_MANIFESTS = 256
+
+
+class UnknownFormat(Exception):
+    """The manifest was written by another version of this program, or is damaged."""
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A segment that is no longer in force, since when, in milliseconds; its objects are still there."""
+
+    name: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`version` counts the swaps: no two manifests of an account are alike, and so no two ETags."""
+
+    version: int
+    segments: tuple[Segment, ...]
+    retired: tuple[Retired, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(segment.rows for segment in self.segments)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all segments that it speaks of."""
+        return frozenset(segment.name for segment in self.segments) | {retired.name for retired in self.retired}
+
+
+EMPTY = Manifest(0, (), ())
+
+
+@dataclass(frozen=True)
+class Current:
+    """The manifest in force and its ETag, None if there is none yet."""
+
+    manifest: Manifest
+    etag: str | None
+
+
+class Manifests:
+    """Each account's manifest. What was read is kept, and read again only if it has changed."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._kept: OrderedDict[str, tuple[Version, Manifest]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, prefix: str) -> Current:
+        """The manifest that is in force now. Raises UnknownFormat."""
+        with self._lock:
+            version, manifest = self._kept.get(prefix, (None, EMPTY))
+        found = self._objects.get_version(_object_key(prefix), version)
+        if found is None:
+            return Current(EMPTY, None)
+        if found is not version:
+            manifest = _parse(found.data)
+            self._keep(prefix, found, manifest)
+        return Current(manifest, found.etag)
+
+    def swap(self, prefix: str, current: Current, manifest: Manifest) -> None:
+        """Put a manifest in force in place of the current one. Raises ObjectChanged if that is no longer current."""
+        self._objects.put_if(_object_key(prefix), _format(manifest), MANIFEST_MEDIA_TYPE, current.etag)
+
+    def _keep(self, prefix: str, version: Version, manifest: Manifest) -> None:
+        with self._lock:
+            self._kept[prefix] = (version, manifest)
+            self._kept.move_to_end(prefix)
+            while len(self._kept) > CACHED_MANIFESTS:
+                self._kept.popitem(last=False)
+
+
+def _object_key(prefix: str) -> str:
+    return f"{prefix}/manifest.json"
+
+
+def _format(manifest: Manifest) -> bytes:
+    return json.dumps({"format": FORMAT, **asdict(manifest)}).encode()
+
+
+def _parse(data: bytes) -> Manifest:
+    try:
+        document = json.loads(data)
+        if document["format"] != FORMAT:
+            raise UnknownFormat(f"format {document['format']}")
+        return Manifest(
+            document["version"],
+            tuple(_segment(segment) for segment in document["segments"]),
+            tuple(Retired(**retired) for retired in document["retired"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnknownFormat(str(error)) from error
+
+
+def _segment(document: Mapping[str, Any]) -> Segment:
+    parts = {name: Part(**part) for name, part in document["parts"].items()}
+    return Segment(document["name"], document["rows"], parts)
