@@ -26,7 +26,7 @@ choose_node()  # before aws_cdk is imported, which starts it
 from aws_cdk import App, DefaultStackSynthesizer, Validations  # noqa: E402
 from cdk_nag import AwsSolutionsChecks  # noqa: E402
 
-from infra.crowd import CrowdStack  # noqa: E402
+from infra.service import ServiceStack  # noqa: E402
 from infra.settings import Settings  # noqa: E402
 from infra.workplace import WorkplaceStack  # noqa: E402
 
@@ -52,12 +52,12 @@ def main() -> None:
             description="crowdsight: the workplace, where people find and do HITs",
             synthesizer=synthesizer(),
         )
-    CrowdStack(
+    ServiceStack(
         app,
         "crowdsight",
         workplace=workplace,
         settings=settings,
-        description="crowdsight: crowd tasks and their adjudication",
+        description="crowdsight: crowd tasks, their adjudication, and image search",
         synthesizer=synthesizer(),
     )
     check(app)

@@ -1,4 +1,4 @@
-"""The crowd's REST API: its routes, who may use them, and what the gateway answers by itself."""
+"""The callers' REST API: its routes, who may use them, and what the gateway answers by itself."""
 
 import json
 
@@ -6,11 +6,25 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
+from infra.crowd import Crowd
 from infra.operation import Operation
 from infra.rest_api import RestApi, accept_method
+from infra.search import Search
 from infra.settings import Settings
 
 TASKS_PATHS = ("/functions/{function}/tasks", "/{account}/functions/{function}/tasks")
+
+PICTURE_PATHS = ("/image/{file}", "/thumbnail/{file}")
+
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "OPTIONS,POST",
+    "Access-Control-Allow-Headers": "content-type,x-api-key",
+    "Access-Control-Max-Age": "86400",
+}
+"""What a page of any origin is allowed, https://fetch.spec.whatwg.org/#http-cors-protocol."""
+
+ALWAYS_THE_SAME_ERROR = "It always gives the same error, whoever asks."
 
 AUTHORIZER_TTL_S = 60
 """How long the gateway goes on with what the authorizer said of a key."""
@@ -26,8 +40,11 @@ MOCKED_MEDIA_TYPES = (
 """Bodies, whatever they hold, that a mocked method takes and ignores; others are answered 415."""
 
 
-class CrowdApi(RestApi):
-    """Each operation's Lambda on its routes, behind the authorizer; errors of the gateway's own look like theirs."""
+class Api(RestApi):
+    """Each operation's Lambda on its routes, behind the authorizer; errors of the gateway's own look like theirs.
+
+    Bodies of any type pass as they are, in base64, because pictures are among the answers.
+    """
 
     def __init__(
         self,
@@ -35,54 +52,80 @@ class CrowdApi(RestApi):
         id: str,
         *,
         authorize: Operation,
-        put_task: Operation,
-        get_task: Operation,
-        delete_task: Operation,
         get_openapi: Operation,
+        crowd: Crowd,
+        search: Search,
         settings: Settings,
     ) -> None:
         super().__init__(
             scope,
             id,
             name="crowdsight",
-            title="Crowd tasks",
+            title="Crowd tasks and image search",
             rate=settings.throttle_rate,
             burst=settings.throttle_burst,
+            binary_media_types=["*/*"],
         )
-        authorizer = apigateway.RequestAuthorizer(
+        self._authorizer = apigateway.RequestAuthorizer(
             self,
             "Authorizer",
             handler=authorize,
             identity_sources=[apigateway.IdentitySource.header("x-api-key")],
             results_cache_ttl=Duration.seconds(AUTHORIZER_TTL_S),
         )
-        for tasks in TASKS_PATHS:  # the mocks first: `sam local start-api` takes the last route that fits a verb
-            self._refuse_verbs(f"{tasks}/{{task}}", allowed="DELETE, GET, PUT")
-            self.route("PUT", f"{tasks}/{{task}}", put_task, authorizer=authorizer)
-            self.route("GET", f"{tasks}/{{task}}", get_task, authorizer=authorizer)
-            self.route("DELETE", f"{tasks}/{{task}}", delete_task, authorizer=authorizer)
-            self._mock(
-                tasks, status=400, body=error_body("InvalidRequest", "a task name has 1 to 64 of A-Z a-z 0-9 . _ -")
-            )
+        # On each path the mocks come first: `sam local start-api` takes the last route that fits a verb.
+        self._add_crowd(crowd)
+        self._add_search(search)
         self._refuse_verbs("/openapi.json", allowed="GET")
         self.route("GET", "/openapi.json", get_openapi, why_open="What the API takes and answers is public.")
         self._gateway_responses()
 
+    def _add_crowd(self, crowd: Crowd) -> None:
+        for tasks in TASKS_PATHS:
+            self._refuse_verbs(f"{tasks}/{{task}}", allowed="DELETE, GET, PUT")
+            self.route("PUT", f"{tasks}/{{task}}", crowd.put_task, authorizer=self._authorizer)
+            self.route("GET", f"{tasks}/{{task}}", crowd.get_task, authorizer=self._authorizer)
+            self.route("DELETE", f"{tasks}/{{task}}", crowd.delete_task, authorizer=self._authorizer)
+            self._mock(
+                "ANY",
+                tasks,
+                status=400,
+                body=error_body("InvalidRequest", "a task name has 1 to 64 of A-Z a-z 0-9 . _ -"),
+                why_open=ALWAYS_THE_SAME_ERROR,
+            )
+
+    def _add_search(self, search: Search) -> None:
+        self._refuse_verbs("/", allowed="OPTIONS, POST")
+        self._mock("OPTIONS", "/", status=200, body="", headers=PREFLIGHT, why_open="Browsers ask it without a key.")
+        self.route("POST", "/", search.find_similar, authorizer=self._authorizer)
+        self._refuse_verbs("/image/find", allowed="GET")
+        self.route("GET", "/image/find", search.find_images, authorizer=self._authorizer)
+        self._refuse_verbs("/image/save", allowed="POST")
+        self.route("POST", "/image/save", search.save_image, authorizer=self._authorizer)
+        for path in PICTURE_PATHS:
+            self._refuse_verbs(path, allowed="GET")
+            self.route("GET", path, search.get_image, why_open="Whoever has a picture's address may see it.")
+
     def _refuse_verbs(self, path: str, *, allowed: str) -> None:
         body = error_body("MethodNotAllowed", f"this path takes only {allowed}")
-        self._mock(path, status=405, body=body, headers={"Allow": allowed})
+        self._mock("ANY", path, status=405, body=body, headers={"Allow": allowed}, why_open=ALWAYS_THE_SAME_ERROR)
 
-    def _mock(self, path: str, *, status: int, body: str, headers: dict[str, str] | None = None) -> None:
-        """Answer every verb that has no route of its own, always alike and without a Lambda or a key."""
+    def _mock(
+        self, verb: str, path: str, *, status: int, body: str, why_open: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Answer a verb, or `ANY` that has no route of its own, always alike and without a Lambda or a key."""
         names = {name: f"method.response.header.{name}" for name in headers or {}}
         method = self.root.resource_for_path(path).add_method(
-            "ANY",
+            verb,
             apigateway.MockIntegration(
+                # A mock cannot read a body that passes as it is, and would answer 500.
+                content_handling=apigateway.ContentHandling.CONVERT_TO_TEXT,
                 request_templates=dict.fromkeys(MOCKED_MEDIA_TYPES, json.dumps({"statusCode": status})),
                 passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
                 integration_responses=[
                     apigateway.IntegrationResponse(
                         status_code=str(status),
+                        content_handling=apigateway.ContentHandling.CONVERT_TO_TEXT,
                         response_parameters={names[name]: f"'{value}'" for name, value in (headers or {}).items()},
                         response_templates={"application/json": body},
                     )
@@ -96,7 +139,7 @@ class CrowdApi(RestApi):
                 )
             ],
         )
-        accept_method(method, why_open="It always gives the same error, whoever asks.")
+        accept_method(method, why_open=why_open)
 
     def _gateway_responses(self) -> None:
         """What is answered where no method of ours is reached; a default stands for all that have no line."""

@@ -1,7 +1,6 @@
-"""Crowd tasks: their table, their API, the Lambdas and the workflow that adjudicates them."""
+"""Crowd tasks: their table, the Lambdas and the workflow that adjudicates them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,10 +10,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.adjudication_flow import AdjudicationFlow, Steps
-from infra.api import CrowdApi
 from infra.operation import Layers, Operation
 from infra.output import add_output
-from infra.secret import JsonSecret
 from infra.settings import Settings
 from infra.table import Table
 from infra.workplace import WorkplaceStack
@@ -32,22 +29,22 @@ RECORD_TIMEOUT_S = 30
 RECEIVES_BEFORE_DEAD_LETTER = 5
 
 
-class CrowdStack(Stack):
-    """`workplace`: this deployment's own, or None where the settings name another endpoint."""
+class Crowd(Construct):
+    """What the API's routes need of it: `put_task`, `get_task`, `delete_task`.
+
+    `workplace`: this deployment's own, or None where the settings name another endpoint.
+    """
 
     def __init__(
-        self, scope: Construct, id: str, *, workplace: WorkplaceStack | None, settings: Settings, **options: Any
+        self, scope: Construct, id: str, *, workplace: WorkplaceStack | None, layers: Layers, settings: Settings
     ) -> None:
-        super().__init__(scope, id, **options)
+        super().__init__(scope, id)
         self._settings = settings
-        self._layers = Layers(self, "Layers", settings=settings)
+        self._layers = layers
         self._table = Table(self, "Tasks", indexes={"open": dynamodb.AttributeType.NUMBER}, settings=settings)
-        self._api_key = JsonSecret(
-            self, "ApiKey", values={"account": "default"}, generated="api_key", settings=settings
-        )
         self._notifications = self._notification_queue(workplace)
         self._requester_environment, self._requester_secret_arn = self._requester(workplace)
-        self._workflow_arn = self.format_arn(
+        self._workflow_arn = Stack.of(self).format_arn(
             service="states",
             resource="stateMachine",
             resource_name=WORKFLOW_NAME,
@@ -55,9 +52,7 @@ class CrowdStack(Stack):
         )
 
         # What callers ask
-        authorize = self._operation("authorize", {"API_KEY_SECRET": self._api_key.secret_arn})
-        authorize.allow(["secretsmanager:GetSecretValue"], [self._api_key.secret_arn])
-        put_task = self._operation(
+        self.put_task = self._operation(
             "put_task",
             {
                 "TASK_WORKFLOW_ARN": self._workflow_arn,
@@ -67,17 +62,9 @@ class CrowdStack(Stack):
             },
             table_actions=[GET, PUT, UPDATE],
         )
-        put_task.allow(["states:StartExecution"], [self._workflow_arn])
-        api = CrowdApi(
-            self,
-            "Api",
-            authorize=authorize,
-            put_task=put_task,
-            get_task=self._operation("get_task", table_actions=[GET]),
-            delete_task=self._operation("delete_task", table_actions=[GET, DELETE]),
-            get_openapi=self._operation("get_openapi"),
-            settings=settings,
-        )
+        self.put_task.allow(["states:StartExecution"], [self._workflow_arn])
+        self.get_task = self._operation("get_task", table_actions=[GET])
+        self.delete_task = self._operation("delete_task", table_actions=[GET, DELETE])
 
         # What the workflow does
         create_hit = self._requester_operation(
@@ -105,8 +92,6 @@ class CrowdStack(Stack):
         # What the workplace tells
         self._record_answers()
 
-        add_output(self, "ApiUrl", api.url, "The base address for callers")
-        add_output(self, "ApiKeySecret", self._api_key.secret_arn, "Holds the API key, for the header x-api-key")
         add_output(self, "TasksTable", self._table.table_name, "The tasks and their generations")
 
     def _notification_queue(self, workplace: WorkplaceStack | None) -> sqs.Queue:
@@ -143,7 +128,7 @@ class CrowdStack(Stack):
             url, secret = workplace.endpoint_url, workplace.own_credentials.secret_arn
             return {"MTURK_ENDPOINT_URL": url, "MTURK_CREDENTIALS_SECRET": secret}, secret
         url, name = self._settings.mturk_endpoint_url, self._settings.mturk_credentials_secret
-        secret = self.format_arn(
+        secret = Stack.of(self).format_arn(
             service="secretsmanager",
             resource="secret",
             resource_name=f"{name}-??????",  # Secrets Manager adds six characters of its own
@@ -165,7 +150,7 @@ class CrowdStack(Stack):
         )
         function.allow(["dynamodb:Query"], [self._table.index_arn("open")])
         function.allow(["states:StartExecution", "states:SendTaskSuccess"], [self._workflow_arn])
-        function.run_each_minute()
+        function.run_every(minutes=1)
         return function
 
     def _record_answers(self) -> None:

@@ -1,10 +1,11 @@
-"""The Lambda layers, built here by pip alone and only when something in them has changed.
+"""What the Lambdas are made of, put together here and only when something in it has changed.
 
-`crowdsight` is the product's own code, `dependencies` the pinned third-party packages. Both carry bytecode: a Lambda
-cannot write its own, and compiling at each cold start costs more than everything else in it. The bytecode is marked
-`unchecked-hash`, because Python would otherwise compare it with the sources' modification times, which no zip keeps.
+Two layers, by pip alone: `crowdsight` is the product's own code, `dependencies` the pinned third-party packages. Both
+carry bytecode: a Lambda cannot write its own, and compiling at each cold start costs more than everything else in it.
+The bytecode is marked `unchecked-hash`, because Python would otherwise compare it with the sources' modification
+times, which no zip keeps. It belongs to one version of Python, so the Lambdas' runtime is the version that synthesizes.
 
-Bytecode belongs to one version of Python, so the Lambdas' runtime is the version that synthesizes.
+And the files that image search's Dockerfile copies, in the places where they are in the repository.
 """
 
 import compileall
@@ -22,6 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ROOT / "layers"
 BUILD = ROOT / "build" / "layers"
+SEARCH_DOCKERFILE = "functions/search/Dockerfile"
+SEARCH_SOURCES = ("functions/search", "layers/crowdsight/python", "layers/dependencies")
+"""What the Dockerfile may copy, in a folder of its own: an image is not sent the whole repository."""
+
 REQUIREMENTS = LAYERS / "dependencies" / "requirements.txt"
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -31,7 +36,7 @@ LAMBDA_GLIBC_MINOR = {"3.11": 26, "3.12": 34, "3.13": 34, "3.14": 34}
 WHEEL_PROCESSORS = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's architectures as wheels name them."""
 
-AWS_SERVICES = frozenset({"dynamodb", "mturk", "secretsmanager", "sns", "sqs", "stepfunctions"})
+AWS_SERVICES = frozenset({"dynamodb", "mturk", "s3", "secretsmanager", "sns", "sqs", "stepfunctions"})
 """The services whose clients the product makes. botocore looks through the models of all that it has, over 400, at
 each process's first client: without the others that takes half the time, and the layer half the space."""
 
@@ -45,7 +50,7 @@ class PackagingError(Exception):
 
 @dataclass(frozen=True)
 class Layer:
-    """A built layer: its folder, which holds `python/`, and a key that changes whenever its contents do."""
+    """A built folder, which holds a layer's `python/`, and a key that changes whenever its contents do."""
 
     path: Path
     key: str
@@ -54,13 +59,12 @@ class Layer:
 def own_code_layer() -> Layer:
     """The package `crowdsight`."""
     source = LAYERS / "crowdsight" / "python"
-    files = sorted(path for path in source.rglob("*") if path.is_file() and not _is_cached(path.relative_to(source)))
-    contents = [part for path in files for part in (str(path.relative_to(source)).encode(), path.read_bytes())]
 
-    def fill(python: Path) -> None:
-        shutil.copytree(source, python, ignore=shutil.ignore_patterns(*CACHES))
+    def fill(layer: Path) -> None:
+        shutil.copytree(source, layer / "python", ignore=shutil.ignore_patterns(*CACHES))
+        _compile(layer)
 
-    return _built("crowdsight", contents, fill)
+    return _built("crowdsight", [PYTHON.encode(), *_contents(source)], fill)
 
 
 def dependencies_layer(architecture: str) -> Layer:
@@ -70,23 +74,52 @@ def dependencies_layer(architecture: str) -> Layer:
     """
     platforms = _wheel_platforms(architecture)
 
-    def fill(python: Path) -> None:
+    def fill(layer: Path) -> None:
+        python = layer / "python"
         _install(python, platforms)
         shutil.rmtree(python / "bin", ignore_errors=True)
         for model in (python / "botocore" / "data").iterdir():
             if model.is_dir() and model.name not in AWS_SERVICES:
                 shutil.rmtree(model)
+        _compile(layer)
 
-    return _built("dependencies", [REQUIREMENTS.read_bytes(), *(tag.encode() for tag in platforms)], fill)
+    tags = [tag.encode() for tag in platforms]
+    return _built("dependencies", [PYTHON.encode(), REQUIREMENTS.read_bytes(), *tags], fill)
+
+
+def search_context() -> Path:
+    """The folder that image search's container image is built from, `docker build -f functions/search/Dockerfile .`"""
+
+    def fill(context: Path) -> None:
+        for source in SEARCH_SOURCES:
+            shutil.copytree(ROOT / source, context / source, ignore=shutil.ignore_patterns(*CACHES))
+
+    return _built("search", [part for source in SEARCH_SOURCES for part in _contents(ROOT / source)], fill).path
+
+
+def _contents(folder: Path) -> list[bytes]:
+    """The names and contents of a folder's files, but for what Python and its tools left there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_cached(path.relative_to(folder)))
+    return [part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())]
+
+
+def _compile(layer: Path) -> None:
+    compileall.compile_dir(
+        layer,
+        quiet=1,
+        stripdir=str(layer),
+        prependdir="/opt",
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
 
 
 def _built(name: str, contents: list[bytes], fill: Callable[[Path], None]) -> Layer:
-    """The layer that `fill` makes of `contents`, made only where it is not there yet.
+    """What `fill` makes of `contents`, made only where it is not there yet.
 
-    A layer is made aside and put in its place by one rename, so that it is never seen in part, whatever else is
+    It is made aside and put in its place by one rename, so that it is never seen in part, whatever else is
     synthesizing or is interrupted.
     """
-    key = _key([PYTHON.encode(), Path(__file__).read_bytes(), *contents])
+    key = _key([Path(__file__).read_bytes(), *contents])
     path = BUILD / f"{name}-{key}"
     if path.is_dir():
         return Layer(path, key)
@@ -94,14 +127,7 @@ def _built(name: str, contents: list[bytes], fill: Callable[[Path], None]) -> La
     with tempfile.TemporaryDirectory(dir=BUILD, prefix=f".{name}-") as temporary:
         made = Path(temporary) / "layer"
         made.mkdir()
-        fill(made / "python")
-        compileall.compile_dir(
-            made,
-            quiet=1,
-            stripdir=str(made),
-            prependdir="/opt",
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+        fill(made)
         try:
             made.rename(path)
         except OSError:

@@ -1,13 +1,14 @@
 """A REST API as both of ours are: one stage, throttled, with an access log."""
 
 import json
+from collections.abc import Sequence
 
 from aws_cdk import Acknowledgment, RemovalPolicy, Validations
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.operation import Operation
+from infra.operation import ImageOperation, Operation
 
 ACCESS_LOG = json.dumps(
     {
@@ -27,10 +28,21 @@ ACCESS_LOG = json.dumps(
 class RestApi(apigateway.RestApi):
     """`name`: what it is called in the account. `rate`, `burst`: requests a second and at once, before 429.
 
+    `binary_media_types`: which bodies pass as they are, requests' and answers'.
     `url` is the base address of its one stage, `prod`, ending in `/`.
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str, title: str, rate: int, burst: int) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        title: str,
+        rate: int,
+        burst: int,
+        binary_media_types: Sequence[str] = (),
+    ) -> None:
         access_log = logs.LogGroup(
             scope, f"{id}AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -39,6 +51,7 @@ class RestApi(apigateway.RestApi):
             id,
             rest_api_name=name,
             description=title,
+            binary_media_types=list(binary_media_types) or None,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=True,
             deploy_options=apigateway.StageOptions(
@@ -58,7 +71,7 @@ class RestApi(apigateway.RestApi):
         self,
         verb: str,
         path: str,
-        function: Operation,
+        function: Operation | ImageOperation,
         *,
         authorizer: apigateway.IAuthorizer | None = None,
         why_open: str = "",

@@ -1,6 +1,7 @@
 """What an operator can choose at deployment, read once from the CDK context."""
 
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -39,6 +40,15 @@ class Settings:
     workplace_throttle_burst: int = 400
     """Requests that the workplace takes at once."""
 
+    search_bundle: str = "embedded"
+    """The models of image search: a folder of `functions/search/models`. Pictures saved with others are not found."""
+
+    search_memory_mb: int = 3008
+    """Memory of image search's Lambdas, 1,024 to 10,240 MB; a processor for each 1,769."""
+
+    search_base_image: str = ""
+    """What image search's container is built on; empty for AWS's image for Lambda that its Dockerfile names."""
+
     mturk_endpoint_url: str = ""
     """Where HITs are published; empty for this deployment's own workplace, which is left out otherwise."""
 
@@ -66,6 +76,11 @@ class Settings:
             bool(self.mturk_endpoint_url) == bool(self.mturk_credentials_secret),
             "mturk_endpoint_url and mturk_credentials_secret go together: give both or neither",
         )
+        _require(
+            re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", self.search_bundle) is not None,
+            "search_bundle must be the name of a folder: a-z 0-9 -",
+        )
+        _require(1024 <= self.search_memory_mb <= 10_240, "search_memory_mb must be from 1024 to 10240")
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), f"no such log_level: {self.log_level}")
         _require(
             self.architecture in ("", *LAMBDA_ARCHITECTURES.values()),

@@ -116,7 +116,7 @@ class WorkplaceStack(Stack):
     def _sweep_workplace(self) -> Operation:
         """Expires HITs, takes back abandoned assignments and sends events again that did not arrive."""
         function = self._operation("sweep_workplace", {}, indexes=["due"], timeout_s=55)
-        function.run_each_minute()
+        function.run_every(minutes=1)
         return function
 
     def _operation(

@@ -5,7 +5,7 @@ import re
 import secrets
 import string
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,9 +18,12 @@ from local.template import ACCOUNT_ID, REGION, Resource, Template
 EXECUTE_API_URL = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:/([A-Za-z0-9_-]+))?")
 
 SERVED_FUNCTION = (
-    *("Architectures", "Code", "Description", "Environment", "FunctionName", "Handler", "Layers", "LoggingConfig"),
-    *("MemorySize", "Role", "Runtime", "Tags", "Timeout", "TracingConfig"),
+    *("Architectures", "Code", "Description", "Environment", "FunctionName", "Handler", "ImageConfig", "Layers"),
+    *("LoggingConfig", "MemorySize", "PackageType", "Role", "Runtime", "Tags", "Timeout", "TracingConfig"),
 )
+
+MakeImage = Callable[[Path, str], Path]
+"""Makes the container image of a folder and its Dockerfile; returns the folder that stands for its task root."""
 
 
 class DeploymentError(Exception):
@@ -117,8 +120,8 @@ def read_templates(assembly: Path) -> list[Template]:
     ]
 
 
-def deploy(assembly: Path, clients: Clients) -> Deployed:
-    """Deploy a cloud assembly. Raises DeploymentError."""
+def deploy(assembly: Path, clients: Clients, make_image: MakeImage) -> Deployed:
+    """Deploy a cloud assembly. Raises DeploymentError, and what `make_image` raises."""
     deployed = Deployed()
     cloudformation = clients.client("cloudformation")
     for template in read_templates(assembly):
@@ -134,7 +137,7 @@ def deploy(assembly: Path, clients: Clients) -> Deployed:
         physical_ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
         deployed.outputs[template.stack] = outputs
         deployed.resources += template.resources(outputs, physical_ids)
-    deployed.functions = list(_functions(assembly, deployed))
+    deployed.functions = list(_functions(assembly, deployed, make_image))
     return deployed
 
 
@@ -204,20 +207,34 @@ def start_workflows(deployed: Deployed, clients: Clients) -> None:
         )
 
 
-def _functions(assembly: Path, deployed: Deployed) -> Iterator[Function]:
+def make_images(assembly: Path, make_image: MakeImage) -> None:
+    """Make every container image of a cloud assembly. Raises what `make_image` raises."""
+    for template in read_templates(assembly):
+        for context, dockerfile in template.container_images():
+            make_image(assembly / context, dockerfile)
+
+
+def _functions(assembly: Path, deployed: Deployed, make_image: MakeImage) -> Iterator[Function]:
     layers = {layer.physical_id: _asset(assembly, layer) for layer in deployed.of_type("AWS::Lambda::LayerVersion")}
     for resource in deployed.of_type("AWS::Lambda::Function"):
         properties = resource.properties
-        if not properties.get("Runtime", "").startswith("python"):
-            refuse(resource, f"the runtime {properties.get('Runtime')}")
         check_served(resource, properties, SERVED_FUNCTION)
         check_served(resource, properties.get("LoggingConfig", {}), ("LogGroup",))
+        code_path = _asset(assembly, resource)
+        if properties.get("PackageType") == "Image":
+            check_served(resource, properties.get("ImageConfig", {}), ("Command",))
+            [handler] = properties["ImageConfig"]["Command"]
+            code_path = make_image(code_path, resource.metadata["aws:asset:dockerfile-path"])
+        elif properties.get("Runtime", "").startswith("python"):
+            handler = properties["Handler"]
+        else:
+            refuse(resource, f"the runtime {properties.get('Runtime')}")
         yield Function(
             name=resource.physical_id,
             operation=_snake_case(resource.construct),
-            code_path=_asset(assembly, resource),
+            code_path=code_path,
             layer_paths=tuple(layers[arn] for arn in properties.get("Layers", [])),
-            handler=properties["Handler"],
+            handler=handler,
             environment={
                 name: str(value) for name, value in properties.get("Environment", {}).get("Variables", {}).items()
             },

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from local.workers.behaviour import MODES
 
+LOOPBACK_HOSTS = ("localhost", "[::1]")
+
 NOBODY = "none"
 WORKERS = (NOBODY, *MODES)
 """Who answers the HITs: nobody but people, or a mix of simulated Workers."""
@@ -39,6 +41,7 @@ class Options:
     schedule_speed: float = 1.0
     max_processes: int = 4
     warm_up: bool = True
+    allowed_image_hosts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Options":
@@ -54,6 +57,7 @@ class Options:
             schedule_speed=arguments.schedule_speed,
             max_processes=arguments.max_processes,
             warm_up=arguments.warm_up,
+            allowed_image_hosts=tuple(arguments.allow_image_host),
         )
 
 
@@ -84,9 +88,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--allow-image-host",
         action="append",
         default=[],
+        type=_loopback,
         metavar="HOST:PORT",
-        help="a loopback address that image search may fetch from, which is otherwise refused; may be repeated. "
-        "This version has no image search yet: it changes nothing",
+        help="a loopback address that image search may fetch from, which is otherwise refused; may be repeated",
     )
     parser.add_argument(
         "--setting",
@@ -143,6 +147,15 @@ def positive(text: str) -> float:
     if number <= 0:
         raise argparse.ArgumentTypeError("must be more than 0")
     return number
+
+
+def _loopback(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError("write HOST:PORT")
+    if host not in LOOPBACK_HOSTS and not host.startswith("127."):
+        raise argparse.ArgumentTypeError("only a loopback address: 127.0.0.1, localhost or [::1]")
+    return text
 
 
 def _setting(text: str) -> tuple[str, str]:

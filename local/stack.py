@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from client.stack import AwsClients, find_operator
 from local.children import Child, Children, Stopping
+from local.container_image import ImageError, image_maker
 from local.deployment import (
     Clients,
     Deployed,
@@ -93,14 +94,14 @@ class LocalStack:
             log.info("waiting for the AWS services")
             clients = Clients(self._aws_url(aws))
             log.info("deploying %s", assembly)
-            deployed = deploy(assembly, clients)
+            deployed = deploy(assembly, clients, image_maker(self._children))
             log.info("deployed %s resources, %s functions", len(deployed.resources), len(deployed.functions))
             urls = self._serve(deployed, functions)
-        except (SynthesisError, DeploymentError) as error:
+        except (SynthesisError, ImageError, DeploymentError) as error:
             raise StartError(str(error)) from error
         functions.deploy(
             [with_local_urls(function, urls) for function in deployed.functions],
-            {"AWS_ENDPOINT_URL": clients.endpoint_url},
+            {"AWS_ENDPOINT_URL": clients.endpoint_url, "ALLOWED_IMAGE_HOSTS": ",".join(options.allowed_image_hosts)},
         )
         log.info("starting workflows")
         start_workflows(deployed, clients)

@@ -59,6 +59,7 @@ WITHOUT_MEANING_HERE = frozenset(
         "AWS::IAM::Role",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::S3::BucketPolicy",
         "AWS::SQS::QueuePolicy",
     }
 )
@@ -115,6 +116,15 @@ class Template:
         """The resource types that nothing here knows what to do with."""
         known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET}
         return sorted({resource["Type"] for resource in self._resources.values()} - known)
+
+    def container_images(self) -> set[tuple[str, str]]:
+        """The container images of functions: the folder that each is made from, and its Dockerfile in that folder."""
+        functions = [each for each in self._resources.values() if each["Type"] == "AWS::Lambda::Function"]
+        return {
+            (function["Metadata"]["aws:asset:path"], function["Metadata"]["aws:asset:dockerfile-path"])
+            for function in functions
+            if "ImageUri" in function["Properties"]["Code"]
+        }
 
     def secrets(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """The secrets to make before the stack: logical ID, name, properties."""

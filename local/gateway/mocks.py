@@ -8,8 +8,8 @@ from local.gateway.parameters import check_headers, check_templates, choose_temp
 from local.http_server import Response
 from local.template import Resource
 
-SERVED = ("IntegrationResponses", "PassthroughBehavior", "RequestTemplates", "Type")
-SERVED_ANSWER = ("ResponseParameters", "ResponseTemplates", "StatusCode")
+SERVED = ("ContentHandling", "IntegrationResponses", "PassthroughBehavior", "RequestTemplates", "Type")
+SERVED_ANSWER = ("ContentHandling", "ResponseParameters", "ResponseTemplates", "StatusCode")
 
 
 class Mock:
@@ -21,6 +21,9 @@ class Mock:
         if len(answers) != 1:
             refuse(method, "a mock with any number of answers but one")
         check_served(method, answers[0], SERVED_ANSWER)
+        for part in (integration, answers[0]):
+            if part.get("ContentHandling", "CONVERT_TO_TEXT") != "CONVERT_TO_TEXT":
+                refuse(method, f"the content handling {part['ContentHandling']}")
         self._types = {type.lower() for type in integration.get("RequestTemplates", {})}
         self._status = int(answers[0]["StatusCode"])
         self._templates = check_templates(method, answers[0].get("ResponseTemplates", {}))

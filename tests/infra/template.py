@@ -74,7 +74,7 @@ class Assembly:
         }
 
     @property
-    def crowd(self) -> Template:
+    def service(self) -> Template:
         return self.templates["crowdsight"]
 
     @property

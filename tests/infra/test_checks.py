@@ -48,7 +48,7 @@ def test_another_endpoint_needs_no_workplace_of_its_own(synthesize: Synthesize) 
     assembly = synthesize(mturk_endpoint_url="https://mturk.example.com", mturk_credentials_secret="turk")
     assert set(assembly.templates) == {"crowdsight"}
     assert assembly.report["pluginReports"] == []
-    environment = assembly.crowd.lambdas()["create_hit"]["Properties"]["Environment"]["Variables"]
+    environment = assembly.service.lambdas()["create_hit"]["Properties"]["Environment"]["Variables"]
     assert environment["MTURK_ENDPOINT_URL"] == "https://mturk.example.com"
 
 

@@ -15,7 +15,7 @@ PUBLIC, KEY = "NONE", "CUSTOM"
 TASK_PATHS = ("/functions/{function}/tasks/{task}", "/{account}/functions/{function}/tasks/{task}")
 TASKS_PATHS = ("/functions/{function}/tasks", "/{account}/functions/{function}/tasks")
 
-CROWD_ROUTES = {
+SERVICE_ROUTES = {
     **{("PUT", path): ("put_task", KEY) for path in TASK_PATHS},
     **{("GET", path): ("get_task", KEY) for path in TASK_PATHS},
     **{("DELETE", path): ("delete_task", KEY) for path in TASK_PATHS},
@@ -23,6 +23,17 @@ CROWD_ROUTES = {
     **{("ANY", path): (400, PUBLIC) for path in TASKS_PATHS},
     ("GET", "/openapi.json"): ("get_openapi", PUBLIC),
     ("ANY", "/openapi.json"): (405, PUBLIC),
+    ("POST", "/"): ("find_similar", KEY),
+    ("OPTIONS", "/"): (200, PUBLIC),
+    ("ANY", "/"): (405, PUBLIC),
+    ("GET", "/image/find"): ("find_images", KEY),
+    ("ANY", "/image/find"): (405, PUBLIC),
+    ("POST", "/image/save"): ("save_image", KEY),
+    ("ANY", "/image/save"): (405, PUBLIC),
+    ("GET", "/image/{file}"): ("get_image", PUBLIC),
+    ("ANY", "/image/{file}"): (405, PUBLIC),
+    ("GET", "/thumbnail/{file}"): ("get_image", PUBLIC),
+    ("ANY", "/thumbnail/{file}"): (405, PUBLIC),
 }
 WORKPLACE_ROUTES = {
     ("POST", "/"): ("mturk_api", PUBLIC),
@@ -72,16 +83,38 @@ def routes_of(template: Template) -> dict[tuple[str, str], tuple[str | int, str]
     return routes
 
 
-def test_the_crowds_routes(assembly: Assembly) -> None:
-    assert routes_of(assembly.crowd) == CROWD_ROUTES
+def test_the_services_routes(assembly: Assembly) -> None:
+    assert routes_of(assembly.service) == SERVICE_ROUTES
 
 
-def test_the_openapi_document_describes_every_route_that_a_lambda_answers_and_no_other(assembly: Assembly) -> None:
+def test_pictures_pass_as_they_are_and_mocks_can_still_read_what_they_are_sent(assembly: Assembly) -> None:
+    (api,) = assembly.service.of_type("AWS::ApiGateway::RestApi").values()
+    assert api["Properties"]["BinaryMediaTypes"] == ["*/*"]
+    for method in assembly.service.of_type("AWS::ApiGateway::Method").values():
+        integration = method["Properties"]["Integration"]
+        if integration["Type"] == "MOCK":
+            assert integration["ContentHandling"] == "CONVERT_TO_TEXT"
+            assert integration["IntegrationResponses"][0]["ContentHandling"] == "CONVERT_TO_TEXT"
+
+
+def test_a_page_of_any_origin_may_post_with_a_key(assembly: Assembly) -> None:
+    (preflight,) = [
+        method["Properties"]["Integration"]["IntegrationResponses"][0]["ResponseParameters"]
+        for method in assembly.service.of_type("AWS::ApiGateway::Method").values()
+        if method["Properties"]["HttpMethod"] == "OPTIONS"
+    ]
+    allowed = {name.removeprefix("method.response.header."): value.strip("'") for name, value in preflight.items()}
+    assert allowed["Access-Control-Allow-Origin"] == "*"
+    assert allowed["Access-Control-Allow-Methods"] == "OPTIONS,POST"
+    assert "x-api-key" in allowed["Access-Control-Allow-Headers"]
+
+
+def test_the_openapi_document_describes_every_route_that_is_of_use_and_no_other(assembly: Assembly) -> None:
     described = set()
     for path, item in describe_api("/")["paths"].items():
         route = re.sub("/functions/[^/]+/", "/functions/{function}/", path)
         described |= {(verb.upper(), route) for verb in item.keys() - {"parameters"}}
-    answered = {route for route, (answer, _) in routes_of(assembly.crowd).items() if isinstance(answer, str)}
+    answered = {route for route, (answer, _) in routes_of(assembly.service).items() if answer not in (400, 405)}
     assert described == answered
 
 
@@ -98,20 +131,29 @@ def test_the_route_for_any_other_verb_comes_first_as_sam_needs_it(assembly: Asse
 
 
 def test_callers_are_known_by_their_key_for_a_minute(assembly: Assembly) -> None:
-    (authorizer,) = assembly.crowd.of_type("AWS::ApiGateway::Authorizer").values()
+    (authorizer,) = assembly.service.of_type("AWS::ApiGateway::Authorizer").values()
     assert authorizer["Properties"]["Type"] == "REQUEST"
     assert authorizer["Properties"]["IdentitySource"] == "method.request.header.x-api-key"
     assert authorizer["Properties"]["AuthorizerResultTtlInSeconds"] == 60
 
 
-@pytest.mark.parametrize(("path", "allow"), [("task", "'DELETE, GET, PUT'"), ("openapi.json", "'GET'")])
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("{task}", "'DELETE, GET, PUT'"),
+        ("openapi.json", "'GET'"),
+        ("Default", "'OPTIONS, POST'"),
+        ("find", "'GET'"),
+        ("save", "'POST'"),
+        ("{file}", "'GET'"),
+    ],
+)
 def test_a_wrong_verb_is_told_the_right_ones(assembly: Assembly, path: str, allow: str) -> None:
-    resources = assembly.crowd.of_type("AWS::ApiGateway::Resource")
     told = [
         method["Properties"]["Integration"]["IntegrationResponses"][0]["ResponseParameters"]
-        for method in assembly.crowd.of_type("AWS::ApiGateway::Method").values()
+        for method in assembly.service.of_type("AWS::ApiGateway::Method").values()
         if method["Properties"]["HttpMethod"] == "ANY"
-        and resources[method["Properties"]["ResourceId"]["Ref"]]["Properties"]["PathPart"] in (path, f"{{{path}}}")
+        and method["Metadata"]["aws:cdk:path"].removesuffix("/ANY/Resource").endswith(f"/{path}")
     ]
     assert told
     assert all(parameters == {"method.response.header.Allow": allow} for parameters in told)
@@ -119,7 +161,7 @@ def test_a_wrong_verb_is_told_the_right_ones(assembly: Assembly, path: str, allo
 
 def test_the_gateways_own_answers(assembly: Assembly) -> None:
     found = {}
-    for response in assembly.crowd.of_type("AWS::ApiGateway::GatewayResponse").values():
+    for response in assembly.service.of_type("AWS::ApiGateway::GatewayResponse").values():
         properties = response["Properties"]
         body = json.loads(properties["ResponseTemplates"]["application/json"])
         assert set(body) == {"error", "message"}

@@ -17,7 +17,7 @@ ERROR_STATE = "FailAfterError"
 
 @pytest.fixture(scope="module")
 def workflow(assembly: Assembly) -> dict[str, Any]:
-    (machine,) = assembly.crowd.of_type("AWS::StepFunctions::StateMachine").values()
+    (machine,) = assembly.service.of_type("AWS::StepFunctions::StateMachine").values()
     assert machine["Properties"]["StateMachineType"] == "STANDARD"
     definition: dict[str, Any] = json.loads(text_of(machine["Properties"]["DefinitionString"]))
     return definition

@@ -5,14 +5,24 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stack.crowd_hands import CONTAINS, UNANSWERED, Hands, contains_input
+from tests.stack.picture_host import PictureHost
 from tests.stack.raw_http import Api
 from tests.stack.running_stack import RunningStack, assert_nothing_left, listening_ports
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack without Workers, with the settings that are deployed; its schedules run every 3 seconds."""
-    yield from start(tmp_path_factory, "stack", "--workers", "none", "--schedule-speed", "20")
+def host() -> Iterator[PictureHost]:
+    """Where pictures are that the stack may fetch."""
+    with PictureHost() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, host: PictureHost) -> Iterator[RunningStack]:
+    """A stack without Workers, with the settings that are deployed; its schedules of a minute run every 3 seconds."""
+    yield from start(
+        tmp_path_factory, "stack", "--workers", "none", "--schedule-speed", "20", "--allow-image-host", host.address
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.config import Config
 
 import local.running
+from benchmarks.faults.killer import list_processes
 
 if TYPE_CHECKING:
     from crowdsight.workplace.operator import Operator
@@ -46,6 +48,13 @@ class RunningStack(local.running.RunningStack):
     def operator(self) -> "Operator":
         """What an operator of the workplace can do."""
         return self.stack.operator()
+
+    def kill_operation(self, operation: str) -> None:
+        """Kill every process of a Lambda, as a machine that fails would."""
+        for process in list_processes(self["lambda_url"]):
+            if process.operation == operation:
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    os.kill(process.process_id, signal.SIGKILL)
 
     def members(self) -> set[int]:
         """The processes of its tree, its own included."""

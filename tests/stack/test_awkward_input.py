@@ -294,11 +294,15 @@ def test_a_label_of_markup_is_shown_to_workers_as_the_text_it_is(
         "/functions/../tasks/a",
         "/functions/%2e%2e/tasks/a",
         "/functions//tasks/a",
-        "*",
         "http://elsewhere.example/functions/x/tasks/a",
-        "/?functions/image-contains/tasks/a",
         "/functions/image-contains/tasks/a/../b",
     ],
 )
 def test_an_odd_path_is_not_found(api: Api, target: str) -> None:
     assert_is_error(api.request("PUT", target, GOOD), 404, "NotFound")
+
+
+@pytest.mark.parametrize("target", ["*", "/?functions/image-contains/tasks/a", "http://elsewhere.example"])
+def test_a_target_without_a_path_is_the_root_which_takes_other_verbs(api: Api, target: str) -> None:
+    assert_is_error(api.request("PUT", target, GOOD), 405, "MethodNotAllowed")
+

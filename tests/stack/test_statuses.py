@@ -111,7 +111,9 @@ def test_404_is_another_accounts_number_and_the_deployments_own_is_the_same_as_n
     assert api.request("DELETE", own).status == 204
 
 
-@pytest.mark.parametrize("target", ["/", "/functions", "/functions/image-contains", "/tasks", "/a/b/c/d/e/f", "//"])
+@pytest.mark.parametrize(
+    "target", ["/functions", "/functions/image-contains", "/tasks", "/image", "/a/b/c/d/e/f", "//"]
+)
 def test_404_is_an_unknown_path(api: Api, target: str) -> None:
     assert_is_error(api.request("GET", target), 404, "NotFound")
 

@@ -65,7 +65,6 @@ def test_a_body_in_base64_is_read_as_what_it_stands_for() -> None:
         "[" * 5_000 + "]" * 5_000,
         "1" * 5_000,
         "{} {}",
-        '{"a": "\ufffd"}',
     ],
     ids=lambda body: ascii(body)[:24],
 )
@@ -79,10 +78,6 @@ def test_a_body_in_base64_that_is_no_utf_8_is_an_invalid_request() -> None:
     for encoded in ("####", base64.b64encode(b'{"a": "\xff"}').decode(), base64.b64encode(b"\xff\xfe{\0}\0").decode()):
         with pytest.raises(InvalidRequest):
             json_body(sent(encoded, is_base64=True))
-
-
-def test_the_character_that_stands_for_broken_utf_8_can_still_be_meant_by_its_escape() -> None:
-    assert json_body(sent('{"a": "\\ufffd"}')) == {"a": "\ufffd"}
 
 
 @pytest.mark.parametrize(
@@ -121,15 +116,16 @@ def test_every_error_a_caller_can_meet_has_a_status_and_no_code_is_used_twice() 
 @pytest.mark.parametrize("code", STATUS_OF_ERROR)
 def test_an_error_is_answered_with_its_status_its_code_and_its_message(code: str) -> None:
     kind = next(kind for kind in CrowdsightError.__subclasses__() if kind.code == code)
+    details = {"url": "https://api.example.com/image/a.jpg"} if kind is errors.AlreadyStored else {}
 
     @json_operation
     def handler(request: ProxyRequest) -> dict[str, Any]:
-        raise kind('it is "wrong"\ud800')
+        raise kind('it is "wrong"\ud800', **details)
 
     answered = handler(PUT, None)
     assert answered["statusCode"] == STATUS_OF_ERROR[code]
     assert answered["headers"]["Content-Type"] == "application/json"
-    assert json.loads(answered["body"].encode()) == {"error": code, "message": 'it is "wrong"\ud800'}
+    assert json.loads(answered["body"].encode()) == {"error": code, "message": 'it is "wrong"\ud800', **details}
 
 
 def test_an_error_that_nobody_named_is_a_500_with_a_correlation_id_and_nothing_of_its_inside(

@@ -1,6 +1,7 @@
 """Imports run one way, and the core knows no AWS, no HTTP and no clock."""
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,8 @@ CORE = (
     "crowdsight.crowd.prices",
     "crowdsight.money",
     "crowdsight.crowd.questions",
+    "crowdsight.search.index",
+    "crowdsight.models.descriptions",
     "crowdsight.workplace.answers",
     "crowdsight.workplace.assignments",
     "crowdsight.workplace.faults",
@@ -41,6 +44,23 @@ CORE = (
     "crowdsight.workplace.questions",
     "crowdsight.workplace.workers",
 )
+
+IMPORTED_AS = {"pillow": "PIL", "python-dateutil": "dateutil"}
+
+WIRED = {
+    "serve_file": "crowdsight.search.serving",
+    "put_task": "crowdsight.crowd.requests",
+    "get_task": "crowdsight.crowd.requests",
+    "delete_task": "crowdsight.crowd.requests",
+    "judging": "crowdsight.crowd.judging",
+    "publishing": "crowdsight.crowd.publishing",
+    "recorder": "crowdsight.crowd.recording",
+    "mturk_api": "crowdsight.workplace.mturk_api",
+    "worker_site": "crowdsight.workplace.site",
+    "workplace": "crowdsight.workplace.workplace",
+    "api_keys": "crowdsight.accounts",
+}
+"""The use cases that zipped Lambdas are wired with, and the modules that they come from."""
 
 
 @cache
@@ -74,11 +94,12 @@ def modules() -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        (PRODUCT, {"infra", "functions", "local", "client", "benchmarks", "tests", "handler"}),
-        (ROOT / "functions", {"infra", "functions", "local", "client", "benchmarks", "tests", "handler", "boto3"}),
-        (ROOT / "infra", {"functions", "local", "client", "benchmarks", "tests", "handler", "crowdsight"}),
-        (ROOT / "local", {"functions", "infra", "benchmarks", "tests", "handler"}),
-        (ROOT / "client", {"functions", "infra", "local", "benchmarks", "tests", "handler"}),
+        (PRODUCT, {"infra", "functions", "local", "client", "benchmarks", "tests", "tools", "handler"}),
+        (ROOT / "functions", {"infra", "functions", "local", "client", "benchmarks", "tests", "tools", "boto3"}),
+        (ROOT / "infra", {"functions", "local", "client", "benchmarks", "tests", "tools", "crowdsight"}),
+        (ROOT / "local", {"functions", "infra", "benchmarks", "tests", "tools", "handler"}),
+        (ROOT / "client", {"functions", "infra", "local", "benchmarks", "tests", "tools", "handler"}),
+        (ROOT / "tools", {"functions", "infra", "local", "client", "benchmarks", "tests", "handler"}),
     ],
 )
 def test_imports_run_one_way(folder: Path, forbidden: set[str]) -> None:
@@ -115,15 +136,52 @@ def test_only_the_wiring_makes_clients() -> None:
 def test_handlers_are_short() -> None:
     long = {
         str(path): lines
-        for path in (ROOT / "functions").glob("*/handler.py")
+        for path in (ROOT / "functions").glob("*/*.py")
         if (lines := len(path.read_text().splitlines())) > 40
     }
     assert long == {}
 
 
-def test_the_product_imports_only_what_its_layer_pins() -> None:
-    distributions = {"aws_lambda_powertools", "boto3", "botocore", "defusedxml", "itsdangerous", "jinja2", "markupsafe"}
-    distributions |= {"pydantic", "pydantic_core"}
-    for folder in (PRODUCT, ROOT / "functions"):
-        for path, packages in packages_of(folder).items():
-            assert packages - set(sys.stdlib_module_names) - {"crowdsight"} <= distributions, path
+def pinned(path: Path) -> set[str]:
+    """The packages that a requirements file installs, as they are imported."""
+    names = re.findall(r"^([a-z0-9-]+)==", path.read_text(), re.MULTILINE)
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+
+
+def test_zipped_lambdas_import_only_what_their_layer_pins_and_the_container_what_its_image_does() -> None:
+    in_layer = pinned(ROOT / "layers" / "dependencies" / "requirements.txt")
+    in_image = in_layer | pinned(ROOT / "functions" / "search" / "requirements.txt")
+    own = set(sys.stdlib_module_names) | {"crowdsight"}
+    packages = packages_of(PRODUCT) | packages_of(ROOT / "functions")
+    assert {str(path): names - own - in_image for path, names in packages.items() if names - own - in_image} == {}
+    known = modules()
+    for handler in (ROOT / "functions").glob("*/handler.py"):
+        # What a use case imports is imported when the wiring first builds it: the handler says which one.
+        waiting = [WIRED[name] for name in re.findall(r"wiring\.(\w+)", handler.read_text()) if name in WIRED]
+        reached: set[str] = set()
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            imported = {name for name in imports_at_start(known[module]) if name in known}
+            waiting += imported - reached
+        for module in reached:
+            needs = {name.partition(".")[0] for name in imports_at_start(known[module])}
+            assert needs - own <= in_layer, f"{handler} reaches {module}"
+
+
+def imports_at_start(path: Path) -> frozenset[str]:
+    """What a module imports when it is imported itself: not within functions, and not for types only."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def test_what_the_wiring_builds_for_zipped_lambdas_is_known() -> None:
+    wiring = modules()["crowdsight.wiring"].read_text()
+    for name, module in WIRED.items():
+        assert re.search(rf"def {name}\(self\).*?from {re.escape(module)} import", wiring, re.DOTALL), name

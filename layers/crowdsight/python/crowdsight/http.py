@@ -1,4 +1,4 @@
-"""The task API's HTTP: what its requests say, and its answers as API Gateway's proxy integration takes them.
+"""The callers' API's HTTP: what its requests say, and its answers as API Gateway's proxy integration takes them.
 
 The one table from error codes to statuses is here.
 """
@@ -14,12 +14,15 @@ from aws_lambda_powertools import Logger
 from pydantic_core import from_json
 
 from crowdsight.errors import (
+    AlreadyStored,
     BudgetExceeded,
     CrowdsightError,
     InternalError,
     InvalidRequest,
     NotFound,
     StillProcessing,
+    UndecodableImage,
+    UnfetchableImage,
     UnsupportedMediaType,
 )
 from crowdsight.proxy_request import ProxyRequest
@@ -27,9 +30,12 @@ from crowdsight.tasks import TaskKey
 
 STATUS_OF_ERROR = {
     InvalidRequest.code: HTTPStatus.BAD_REQUEST,
+    UnfetchableImage.code: HTTPStatus.BAD_REQUEST,
+    UndecodableImage.code: HTTPStatus.BAD_REQUEST,
     BudgetExceeded.code: HTTPStatus.PAYMENT_REQUIRED,
     NotFound.code: HTTPStatus.NOT_FOUND,
     StillProcessing.code: HTTPStatus.CONFLICT,
+    AlreadyStored.code: HTTPStatus.CONFLICT,
     UnsupportedMediaType.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InternalError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -46,8 +52,8 @@ Answer = dict[str, Any]
 Operation = Callable[[ProxyRequest], Answer]
 Handler = Callable[[dict[str, Any], Any], Answer]
 
-REPLACEMENT = "\ufffd".encode()
-"""What the gateway puts for bytes that are not UTF-8; a caller who means this character can escape it."""
+ErrorDocument = Callable[[int, CrowdsightError], Any]
+"""An error as an API shows it, with its status."""
 
 logger = Logger()
 
@@ -57,20 +63,30 @@ def json_operation(operation: Operation) -> Handler:
 
     An error that nobody named is a 500 with a correlation id.
     """
+    return guarded(operation, _error_document)
+
+
+def guarded(operation: Operation, document_of: ErrorDocument, headers: Mapping[str, str] | None = None) -> Handler:
+    """A Lambda's handler that answers every error, with `headers`, as `document_of` has it."""
 
     @wraps(operation)
     def handler(event: dict[str, Any], context: Any) -> Answer:
         request = ProxyRequest.from_event(event)
         try:
             return operation(request)
-        except CrowdsightError as error:
-            return answer(STATUS_OF_ERROR[error.code], {"error": error.code, "message": error.message})
+        except CrowdsightError as named:
+            error = named
         except Exception:  # the last line of defence: a caller gets an answer, the log gets the trace
             logger.exception("unexpected error", correlation_id=request.id)
-            message = f"something went wrong on our side; correlation id {request.id}"
-            return answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": InternalError.code, "message": message})
+            error = InternalError(f"something went wrong on our side; correlation id {request.id}")
+        status = STATUS_OF_ERROR[error.code]
+        return answer(status, document_of(status, error), headers)
 
     return handler
+
+
+def _error_document(status: int, error: CrowdsightError) -> dict[str, Any]:
+    return {"error": error.code, "message": error.message, **error.details}
 
 
 def answer(status: int, document: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -103,8 +119,6 @@ def json_body(request: ProxyRequest) -> Any:
     """The body as a JSON value. Raises UnsupportedMediaType, InvalidRequest."""
     if "content-type" in request.headers and request.media_type != "application/json":
         raise UnsupportedMediaType("the body must be application/json")
-    if REPLACEMENT in request.body:
-        raise InvalidRequest("the body is not valid JSON: it is not UTF-8")
     try:
         return from_json(request.body, allow_inf_nan=False)
     except ValueError as error:

@@ -14,12 +14,14 @@ class ProxyRequest:
     `path`: percent-encoded as sent, without the stage; `whole_path`: with it, as the client sent it.
     `path_parameters`: percent-encoded too. `query`: decoded, in order, a name as often as it was sent.
     `headers`: by lower-case name. `id` names the request in the log.
+    `origin`: what the client reached the API at, such as `https://api.example.com`.
     `account_id`: the AWS account of the API. `caller`: what the authorizer said of the caller.
     """
 
     method: str
     path: str
     whole_path: str = ""
+    origin: str = ""
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -34,13 +36,15 @@ class ProxyRequest:
         context = event.get("requestContext") or {}
         query = event.get("multiValueQueryStringParameters") or {}
         body = event.get("body") or ""
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return cls(
             method=event["httpMethod"].upper(),
             path=event["path"],
             whole_path=context.get("path") or event["path"],
+            origin=f"{headers.get('x-forwarded-proto', 'https')}://{context.get('domainName', '')}",
             path_parameters=event.get("pathParameters") or {},
             query=tuple((name, value) for name, values in query.items() for value in values),
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            headers=headers,
             # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for.
             body=_decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
             id=context.get("requestId", ""),
@@ -54,6 +58,11 @@ class ProxyRequest:
         if self.path == "/" or self.whole_path.endswith(self.path):
             return self.whole_path.removesuffix(self.path).rstrip("/")
         return ""
+
+    @property
+    def base_url(self) -> str:
+        """What the API's paths come after in absolute addresses: `https://api.example.com`, `https://….com/prod`."""
+        return self.origin + self.prefix
 
     @property
     def media_type(self) -> str:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from crowdsight.crowd.requester import Requester
     from crowdsight.crowd.requests import DeleteTask, GetTask, PutTask
     from crowdsight.crowd.workflow import Workflow
+    from crowdsight.images.fetching import ImageFetcher
+    from crowdsight.models.bundle import Bundle
+    from crowdsight.search.finding import FindImages, FindSimilar, OwnImages
+    from crowdsight.search.index import VectorIndex
+    from crowdsight.search.library import Library
+    from crowdsight.search.listing import ListImages, Stats
+    from crowdsight.search.neighbours import Neighbours
+    from crowdsight.search.objects import Objects
+    from crowdsight.search.removing import Leftovers, RemoveImage
+    from crowdsight.search.saving import SaveImage
+    from crowdsight.search.serving import ServeFile
+    from crowdsight.search.sweeping import Sweep
     from crowdsight.task_store import TaskStore
     from crowdsight.workplace.credentials import CredentialSecrets
     from crowdsight.workplace.mturk_api import MTurkApi
@@ -34,6 +47,10 @@ if TYPE_CHECKING:
     from crowdsight.workplace.sessions import Sessions
     from crowdsight.workplace.site import WorkerSite
     from crowdsight.workplace.workplace import Workplace
+
+
+MEMORY_OF_A_PROCESSOR_MB = 1769
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,15 @@ class Settings:
     api_key_secret: str = ""  # ARN or name; JSON {account, api_key}
     hit_lifetime_s: int = 86_400
     crowd_budget_cents: int = 0  # 0: no ceiling
+    # image search
+    images_table: str = ""
+    images_bucket: str = ""
+    image_names_secret: str = ""  # ARN or name; JSON {name_key}
+    model_bundle: str = "embedded"  # a folder of `models`, beside the handlers
+    allowed_image_hosts: str = ""  # HOST:PORT, separated by commas: loopback addresses that may be fetched from
+    # what Lambda itself tells
+    lambda_task_root: str = ""
+    aws_lambda_function_memory_size: int = MEMORY_OF_A_PROCESSOR_MB
     # the workplace
     workplace_table: str = ""
     requester_secrets_prefix: str = ""  # credentials are secrets named <prefix><access key id>
@@ -230,6 +256,144 @@ class Wiring:
 
         secret = self._secret(self.settings.session_secret)
         return Sessions(lambda: secret.read()["session_key"], self.clock)
+
+    # Image search
+
+    @cached_property
+    def find_images(self) -> "FindImages":
+        """Finds images like the one at a URL, and remembers that one."""
+        from crowdsight.search.finding import FindImages
+
+        return FindImages(
+            self._image_fetcher,
+            self.model_bundle,
+            self._neighbours,
+            self._own_images,
+            self.library,
+            self._objects,
+            lambda: str(uuid4()),
+        )
+
+    @cached_property
+    def find_similar(self) -> "FindSimilar":
+        """Finds images like a picture or like words."""
+        from crowdsight.search.finding import FindSimilar
+
+        return FindSimilar(self._image_fetcher, self.model_bundle, self._neighbours, self._own_images)
+
+    @cached_property
+    def save_image(self) -> "SaveImage":
+        """Stores an image, each picture once in an account."""
+        from crowdsight.search.saving import SaveImage
+
+        secret = self._secret(self.settings.image_names_secret)
+        return SaveImage(
+            self.model_bundle,
+            self.vector_index,
+            self.library,
+            self._objects,
+            self._leftovers,
+            self.clock,
+            _new_id,
+            lambda: secret.read()["name_key"].encode(),
+        )
+
+    @cached_property
+    def remove_image(self) -> "RemoveImage":
+        """Removes a stored image."""
+        from crowdsight.search.removing import RemoveImage
+
+        return RemoveImage(self.library, self._leftovers)
+
+    @cached_property
+    def serve_file(self) -> "ServeFile":
+        """Reads stored images and thumbnails."""
+        from crowdsight.search.serving import ServeFile
+
+        return ServeFile(self.library, self._objects)
+
+    @cached_property
+    def sweep_images(self) -> "Sweep":
+        """Forgets expired requests, and clears away what killed saves and removals left."""
+        from crowdsight.search.sweeping import Sweep
+
+        return Sweep(self.library, self._objects, self._leftovers)
+
+    @cached_property
+    def list_images(self) -> "ListImages":
+        """Lists an account's images."""
+        from crowdsight.search.listing import ListImages
+
+        return ListImages(self.library)
+
+    @cached_property
+    def image_stats(self) -> "Stats":
+        """Counts what an account has stored."""
+        from crowdsight.search.listing import Stats
+
+        return Stats(self.library, self.vector_index)
+
+    @cached_property
+    def library(self) -> "Library":
+        """What is known of the stored images."""
+        from crowdsight.search.library import Library
+
+        return Library(Table(self._client("dynamodb"), self.settings.images_table), self.clock)
+
+    @cached_property
+    def vector_index(self) -> "VectorIndex":
+        """The vectors of the stored images: segments in S3 behind a log in DynamoDB."""
+        from crowdsight.search.s3_index import S3VectorIndex
+
+        return S3VectorIndex(
+            Table(self._client("dynamodb"), self.settings.images_table),
+            self._objects,
+            self.model_bundle.name,
+            self.model_bundle.spaces,
+            self.clock,
+            _new_id,
+        )
+
+    @cached_property
+    def model_bundle(self) -> "Bundle":
+        """The models that images and texts are embedded with; loaded as they are used."""
+        from crowdsight.models.bundle import load_bundle
+
+        processors = round(self.settings.aws_lambda_function_memory_size / MEMORY_OF_A_PROCESSOR_MB)
+        return load_bundle(
+            Path(self.settings.lambda_task_root) / "models" / self.settings.model_bundle,
+            threads=max(1, min(processors, os.cpu_count() or 1)),
+        )
+
+    @cached_property
+    def _neighbours(self) -> "Neighbours":
+        from crowdsight.search.neighbours import Neighbours
+
+        return Neighbours(self.vector_index, self.library)
+
+    @cached_property
+    def _own_images(self) -> "OwnImages":
+        from crowdsight.search.finding import OwnImages
+
+        return OwnImages(self.model_bundle, self._neighbours, self.library, self._objects)
+
+    @cached_property
+    def _leftovers(self) -> "Leftovers":
+        from crowdsight.search.removing import Leftovers
+
+        return Leftovers(self.library, self.vector_index, self._objects)
+
+    @cached_property
+    def _objects(self) -> "Objects":
+        from crowdsight.search.objects import Objects
+
+        return Objects(self._client("s3"), self.settings.images_bucket)
+
+    @cached_property
+    def _image_fetcher(self) -> "ImageFetcher":
+        from crowdsight.images.fetching import ImageFetcher
+
+        return ImageFetcher([host for host in self.settings.allowed_image_hosts.split(",") if host])
 
     # Accounts
 

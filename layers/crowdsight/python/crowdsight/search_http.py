@@ -1,0 +1,215 @@
+"""Image search's HTTP: what its requests say, the addresses of its pictures, and its answers.
+
+`GET /image/find`, `POST /image/save` and `GET /image/{file}` speak as the rest of the API does. `POST /` speaks in the
+envelope of the API that it stands in for: `{"statusCode", "body": "<JSON text>", "headers"}`.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from crowdsight.errors import CrowdsightError, InvalidRequest
+from crowdsight.http import Answer, Handler, Operation, answer, guarded, json_body
+from crowdsight.proxy_request import ProxyRequest
+from crowdsight.tasks import describe
+
+if TYPE_CHECKING:  # what embeds and searches is not in every Lambda that speaks this
+    from crowdsight.search.finding import Finding
+    from crowdsight.search.library import ImageRecord
+    from crowdsight.search.neighbours import Hit
+
+MAX_RESULTS = 50
+MAX_TEXT = 1000
+KEEP_S = 365 * 86_400
+"""How long a picture may be cached: its address never leads to another one."""
+
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Number = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class FindQuery(BaseModel):
+    """The query of `GET /image/find`. `max_similarity` is, for all its name, what results are at least."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: Annotated[str, StringConstraints(min_length=1)]
+    max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 5
+    max_similarity: Number | None = None
+    min_similarity: Number | None = None
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if self.max_similarity is not None and self.min_similarity is not None:
+            raise ValueError("max_similarity and min_similarity are two names of one threshold: give one")
+        return self
+
+    @property
+    def threshold(self) -> float | None:
+        return self.max_similarity if self.min_similarity is None else self.min_similarity
+
+
+class SaveBody(BaseModel):
+    """The body of `POST /image/save`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class SimilarBody(BaseModel):
+    """The body of `POST /`: exactly one of `url`, `image` (base64) and `text`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    url: Annotated[str, StringConstraints(min_length=1)] | None = None
+    image: Annotated[str, StringConstraints(min_length=1)] | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = None
+    num_similar: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 1
+    get_labels: Literal["coco_yolov7"] | None = None
+
+    @model_validator(mode="after")
+    def _one_query(self) -> Self:
+        if sum(query is not None for query in (self.url, self.image, self.text)) != 1:
+            raise ValueError("give exactly one of url, image and text")
+        return self
+
+
+def find_query(request: ProxyRequest) -> FindQuery:
+    """Raises InvalidRequest naming each wrong parameter; one that is not known is ignored."""
+    return _read(FindQuery, dict(request.query), "query")
+
+
+def save_body(request: ProxyRequest) -> SaveBody:
+    """Raises UnsupportedMediaType, InvalidRequest."""
+    return _read(SaveBody, json_body(request), "body")
+
+
+def similar_body(request: ProxyRequest) -> SimilarBody:
+    """Raises UnsupportedMediaType, InvalidRequest."""
+    return _read(SimilarBody, json_body(request), "body")
+
+
+def _read(model: type[Model], value: Any, root: str) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidRequest(describe(error, root)) from error
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the API's pictures are. `base_url`: what its paths come after."""
+
+    base_url: str
+
+    def image(self, file: str) -> str:
+        return f"{self.base_url}/image/{file}"
+
+    def thumbnail(self, file: str) -> str:
+        return f"{self.base_url}/thumbnail/{file}"
+
+    def file_at(self, url: str) -> str | None:
+        """The name of the picture that is served at an address, there or not; None where it is not one of ours."""
+        try:
+            own, other = urlsplit(self.base_url), urlsplit(url)
+            if _place(own.scheme, own.hostname, own.port) != _place(other.scheme, other.hostname, other.port):
+                return None
+        except ValueError:
+            return None
+        folder, _, file = other.path.rpartition("/")
+        return unquote(file) if folder == f"{own.path}/image" else None
+
+
+def _place(scheme: str, host: str | None, port: int | None) -> tuple[str | None, int | None]:
+    return host, port or DEFAULT_PORTS.get(scheme)
+
+
+def account_of(request: ProxyRequest) -> str:
+    """Whose pictures: the account of the caller's key."""
+    account: str = request.caller["account"]
+    return account
+
+
+def file_of(request: ProxyRequest) -> str:
+    """The file that a path names."""
+    return unquote(request.path_parameters["file"])
+
+
+def is_thumbnail(request: ProxyRequest) -> bool:
+    """Whether a path is that of a thumbnail."""
+    return request.path.startswith("/thumbnail/")
+
+
+def found_document(finding: "Finding", addresses: Addresses) -> dict[str, Any]:
+    """The answer of `GET /image/find`."""
+    results = [{"url": addresses.image(hit.image.file), "similarity": hit.similarity} for hit in finding.results]
+    return {"request_id": finding.request_id, "results": results}
+
+
+def saved_document(image: "ImageRecord", addresses: Addresses) -> dict[str, Any]:
+    """The answer of `POST /image/save`."""
+    url = addresses.image(image.file)
+    return {"message": f"The image has been successfully saved and can be accessed at {url}", "url": url}
+
+
+def similar_document(hits: Sequence["Hit"], addresses: Addresses, *, with_labels: bool) -> dict[str, Any]:
+    """What the envelope of `POST /` holds."""
+    images = [
+        {
+            "url": addresses.image(hit.image.file),
+            "score": hit.similarity,
+            "thumbnail_url": addresses.thumbnail(hit.image.thumbnail_file),
+            "id": hit.image.image_id,
+        }
+        for hit in hits
+    ]
+    annotations = {"annotations": [_annotation(hit.image) for hit in hits]} if with_labels else {}
+    return {"info": {"url": addresses.base_url}, "images": images, **annotations}
+
+
+def _annotation(image: "ImageRecord") -> dict[str, Any]:
+    labels = [
+        {"name": label.name, "score": label.score, "box": list(label.box), "category_id": label.category_id}
+        for label in image.labels
+    ]
+    return {"image_id": image.image_id, "height": image.height, "width": image.width, "annotations": labels}
+
+
+def picture_answer(data: bytes, media_type: str) -> Answer:
+    """A picture as the proxy integration takes it, to be cached for as long as caches will."""
+    return {
+        "statusCode": int(HTTPStatus.OK),
+        "headers": {
+            "Content-Type": media_type,
+            "Cache-Control": f"public, max-age={KEEP_S}, immutable",
+            "X-Content-Type-Options": "nosniff",
+            "Access-Control-Allow-Origin": "*",
+        },
+        "body": base64.b64encode(data).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def enveloped_operation(operation: Operation) -> Handler:
+    """A Lambda's handler whose errors are in the envelope: `{"statusCode", "error", "headers"}`."""
+    return guarded(operation, _enveloped_error, CORS)
+
+
+def enveloped(document: Mapping[str, Any]) -> Answer:
+    """A document in the envelope, as text in its `body`."""
+    status = HTTPStatus.OK
+    return answer(status, {"statusCode": int(status), "body": json.dumps(document), "headers": CORS}, CORS)
+
+
+def _enveloped_error(status: int, error: CrowdsightError) -> dict[str, Any]:
+    return {"statusCode": int(status), "error": error.message, "headers": CORS}
