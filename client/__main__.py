@@ -1,23 +1,36 @@
-"""`python -m client`: crowd tasks for callers, the workplace for operators.
+"""`python -m client`: crowd tasks for callers, the workplace and the index of images for operators.
 
-Exit codes: 0 done; 1 refused, failed, or the audit found something; 2 wrong usage; 3 still waiting, or no answer came.
+Exit codes: 0 done; 1 refused, failed, some pictures were bad, or the audit found something; 2 wrong usage; 3 still
+waiting, stopped, or no answer came.
 """
 
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.stack import AwsClients, Stack, StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
 
+if TYPE_CHECKING:  # what is about images takes a while to import, and callers need none of it
+    from crowdsight.search.library import ImageRecord
+    from crowdsight.wiring import Wiring
+
 API_KEY_VARIABLE = "CROWDSIGHT_API_KEY"
+DEFAULT_ACCOUNT = "default"
+PAGE_IMAGES = 100
+STORED_FILE = re.compile(r"([0-9a-f]{32})(\.[a-z]+)?")
 DONE, REFUSED, USAGE, NO_ANSWER = 0, 1, 2, 3
 
 
@@ -45,13 +58,14 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="python -m client",
-        description="Crowd tasks for callers, and the workplace for its operators.",
+        description="Crowd tasks for callers; the workplace and the index of images for operators.",
         epilog="Each command has its own --help. All of them are explained in client/README.md.",
     )
     subjects = top.add_subparsers(title="subjects", required=True, metavar="SUBJECT")
     _add_tasks(subjects.add_parser("tasks", help="put, get, delete and wait for tasks"))
     _add_workers(subjects.add_parser("workers", help="invite Workers"))
     _add_requesters(subjects.add_parser("requesters", help="fund requesters and issue their credentials"))
+    _add_index(subjects.add_parser("index", help="add, list, remove and count the images that searches find"))
     audit = _command(subjects, "audit", _audit, "check that HITs, assignments and money add up")
     _add_place(audit)
     return top
@@ -94,6 +108,37 @@ def _add_requesters(subject: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_index(subject: argparse.ArgumentParser) -> None:
+    commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add = _command(commands, "add", _add_images, "store many pictures; run it again to go on where it was stopped")
+    add.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a folder, a CSV file of URLs or paths, s3://BUCKET/PREFIX, or a picture",
+    )
+    add.add_argument(
+        "--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="how many cores to keep busy (all)"
+    )
+    add.add_argument(
+        "--allow-image-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="a loopback address that a CSV file's URLs may lead to, which is otherwise refused; may be repeated",
+    )
+    listing = _command(commands, "list", _list_images, "list the stored images, one JSON object a line")
+    listing.add_argument("--limit", type=_count, metavar="N", help="how many at most (all)")
+    remove = _command(commands, "remove", _remove_images, "remove stored images; exit code 1 if there was no such one")
+    remove.add_argument("images", nargs="+", metavar="ID", help="an image's id, its file's name, or its address")
+    stats = _command(commands, "stats", _show_image_stats, "count what is stored")
+    for command in (add, listing, remove, stats):
+        command.add_argument(
+            "--account", type=_account, default=DEFAULT_ACCOUNT, metavar="NAME", help="whose images (default)"
+        )
+        _add_place(command)
+
+
 def _command(
     group: Any, name: str, run: Callable[[argparse.Namespace, Mapping[str, str]], int], summary: str
 ) -> argparse.ArgumentParser:
@@ -107,6 +152,18 @@ def _add_place(command: argparse.ArgumentParser) -> None:
     place.add_argument("--stack", type=Path, metavar="FILE", help="a running local stack: .local/stack.json")
     place.add_argument("--profile", metavar="NAME", help="the AWS profile to use")
     place.add_argument("--region", metavar="NAME", help="the AWS region of the deployment")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on is needed")
+    return int(text)
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise argparse.ArgumentTypeError("an account's name is 1 to 64 of A-Z a-z 0-9 _ -")
+    return text
 
 
 # Callers
@@ -189,6 +246,112 @@ def _audit(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     audit = _stack(options).operator().audit()
     _show(asdict(audit))
     return REFUSED if audit.discrepancies else DONE
+
+
+def _add_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from rich.console import Console
+
+    from client.index import Adding, Tally
+    from client.progress import Census, display_for
+    from client.sources import UnusableSource, open_sources
+    from crowdsight.images.fetching import ImageFetcher
+    from crowdsight.models.descriptions import InvalidBundle
+
+    stack = _stack(options)
+    search = stack.image_search()
+    fetcher = ImageFetcher(options.allow_image_host)
+    console = Console(stderr=True)
+    save = search.save_image.save_bytes
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as failures:
+        tally = Tally(failures)
+        try:
+            sources = open_sources(options.sources, stack.aws.client("s3"), fetcher.fetch)
+            with Census(sources) as census, display_for(console, tally, census) as display:
+                adding = Adding(
+                    lambda data, source: save(options.account, data, source),
+                    search.vector_index.refresh,
+                    tally,
+                    options.workers,
+                    display.show,
+                )
+                adding(chain.from_iterable(sources))
+        except UnusableSource as error:
+            raise WrongUsage(str(error)) from error
+        except InvalidBundle as error:
+            raise StackNotFound(f"the models of this deployment are not here: {error}") from error
+        finally:
+            if tally.counts.done:
+                sys.stderr.writelines(tally.failures())
+                _show(tally.summary())
+    if not tally.counts.done:
+        return _complain("no pictures were found", REFUSED)
+    return REFUSED if tally.counts.failed else DONE
+
+
+def _list_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from crowdsight.search_http import Addresses
+
+    stack = _stack(options)
+    addresses = Addresses(stack.api_url())
+    for image in islice(_all_images(stack.image_search(), options.account), options.limit):
+        print(json.dumps(_described(image, addresses.image(image.file)), ensure_ascii=False))
+    return DONE
+
+
+def _all_images(search: "Wiring", account: str) -> Iterator["ImageRecord"]:
+    page = search.list_images(account, PAGE_IMAGES)
+    yield from page.images
+    while page.after:
+        page = search.list_images(account, PAGE_IMAGES, page.after)
+        yield from page.images
+
+
+def _described(image: "ImageRecord", url: str) -> dict[str, Any]:
+    return {
+        "id": image.image_id,
+        "file": image.file,
+        "url": url,
+        "source": image.source,
+        "width": image.width,
+        "height": image.height,
+        "size_bytes": image.size_bytes,
+        "saved_at": datetime.fromtimestamp(image.saved_at_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "labels": [label.name for label in image.labels],
+    }
+
+
+def _remove_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from crowdsight.errors import NotFound
+
+    search = _stack(options).image_search()
+    removed: list[str] = []
+    missing: list[str] = []
+    for name in options.images:
+        image_id = _image_id(name)
+        try:
+            if image_id is None:
+                raise NotFound(f"no such image: {name}")
+            search.remove_image(options.account, image_id)
+            removed.append(image_id)
+        except NotFound as error:
+            _complain(error.message, REFUSED)
+            missing.append(name)
+    _show({"removed": removed, "not_found": missing})
+    return REFUSED if missing else DONE
+
+
+def _image_id(name: str) -> str | None:
+    """From an id, a file's name or an address; None if it is none of them."""
+    try:
+        found = STORED_FILE.fullmatch(urlsplit(name).path.rpartition("/")[2])
+    except ValueError:  # it starts like a URL and is none
+        return None
+    return found[1] if found else None
+
+
+def _show_image_stats(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    _show(asdict(_stack(options).image_search().image_stats(options.account)))
+    return DONE
 
 
 def _stack(options: argparse.Namespace) -> Stack:

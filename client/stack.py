@@ -12,7 +12,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
+    from crowdsight.wiring import Wiring
     from crowdsight.workplace.operator import Operator
+
+MODELS_ROOT = Path(__file__).resolve().parents[1] / "functions" / "search"
+"""Below it, in `models`, are the bundles that a deployment of this version may embed pictures with."""
+
+PATIENT = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=50)
+"""For many threads that work for a long time: what is throttled is tried again."""
 
 TASKS_STACK = "crowdsight"
 WORKPLACE_STACK = "crowdsight-workplace"
@@ -85,6 +92,11 @@ class Stack:
         outputs = self.aws.outputs(TASKS_STACK)
         return Api(outputs["ApiUrl"], self.aws.secret(outputs["ApiKeySecret"])["api_key"])
 
+    def api_url(self) -> str:
+        """The API's base address, for who needs no key."""
+        url = self.aws.outputs(TASKS_STACK)["ApiUrl"] if self._described is None else self._described["api_url"]
+        return url.rstrip("/")
+
     def workplace(self) -> Workplace:
         if self._described is not None:
             return Workplace(
@@ -101,6 +113,10 @@ class Stack:
     def operator(self) -> "Operator":
         """What an operator of the workplace can do."""
         return find_operator(self.aws)
+
+    def image_search(self) -> "Wiring":
+        """The parts of image search, over the deployment's images, with the models of this folder."""
+        return find_image_search(self.aws)
 
 
 class AwsClients:
@@ -165,6 +181,27 @@ def find_operator(aws: AwsClients) -> "Operator":
         requester_secrets_prefix=_prefix_of(outputs["OwnCredentialsSecret"]),
     )
     return Wiring(settings, aws.client).workplace_operator
+
+
+def find_image_search(aws: AwsClients) -> "Wiring":
+    """The image search that is deployed there. Each model runs on one core. Raises StackNotFound."""
+    from crowdsight.models.descriptions import InvalidBundle
+    from crowdsight.wiring import Settings, Wiring
+
+    outputs = aws.outputs(TASKS_STACK)
+    settings = Settings(
+        images_table=outputs["ImagesTable"],
+        images_bucket=outputs["ImagesBucket"],
+        image_names_secret=outputs["ImageNamesSecret"],
+        model_bundle=outputs["SearchBundle"],
+        lambda_task_root=str(MODELS_ROOT),
+    )
+    wiring = Wiring(settings, functools.partial(aws.client, config=PATIENT))
+    try:
+        wiring.model_bundle  # noqa: B018 - it is read here, while it can still be said so in a word
+    except InvalidBundle as error:
+        raise StackNotFound(f"the models of this deployment are not here: {error}") from error
+    return wiring
 
 
 def _prefix_of(secret: str) -> str:

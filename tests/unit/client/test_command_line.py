@@ -37,6 +37,10 @@ def test_the_commands_are_these() -> None:
         "workers invite",
         "requesters fund",
         "requesters issue-credentials",
+        "index add",
+        "index list",
+        "index remove",
+        "index stats",
         "audit",
     }
 
