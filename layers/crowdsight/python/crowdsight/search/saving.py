@@ -123,7 +123,8 @@ class SaveImage:
         sent_digest = pixel_digest(picture)
         if stored := self._library.owner_of_pixels(account, sent_digest):
             raise _already_stored(stored, url_of)
-        form = store_form(picture)
+        form, small = store_form(picture), thumbnail(picture)
+        del picture  # at the greatest size, two of them would be more than a Lambda has
         stored_picture = decode(form.data)
         record = ImageRecord(
             account=account,
@@ -142,7 +143,7 @@ class SaveImage:
             sent_digest=sent_digest,
             stored_digest=pixel_digest(stored_picture),
         )
-        return Prepared(record, form.data, thumbnail(picture))
+        return Prepared(record, form.data, small)
 
     def _embed(self, data: bytes) -> Vectors:
         rows = self._bundle.embed_images([picture_to_embed(self._bundle, data)])
