@@ -13,7 +13,7 @@ CHECKS := lint-code lint-format lint-types test-unit test-contract test-stack te
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo    real tasks on real photographs, judged by simulated Workers; ends by itself'
+	@echo 'make demo    real photographs, judged by simulated Workers and searched; ends by itself'
 	@echo 'make up      the whole service on this machine, until Ctrl-C; make up OPTIONS=--help lists its options'
 	@echo 'make test    every check and test'
 	@echo 'make lint    only the checks: ruff and mypy'

@@ -10,15 +10,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from local.demo.exhibits import Exhibition, in_words
 from local.demo.watch import Event, Standing
 
 STATE_STYLES = {"new": "dim", "processing": "yellow", "completed": "green", "failed": "red"}
 STATE_MARKS = {"new": " ", "processing": "…", "completed": "✓", "failed": "✗"}
 SHORT_ANSWERS = {"unavailable": "✗", "0.00": "0", "0.25": "¼", "0.50": "½", "0.75": "¾", "1.00": "1"}
+SHOWN_RESULTS = 2
 
 
 class Display(Protocol):
-    """Shows what is going on while it is entered."""
+    """Shows what is going on while it is entered. `searching`: how far image search is, in words."""
 
     def __enter__(self) -> "Display": ...
 
@@ -26,7 +28,9 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, elapsed_s: float, standings: list[Standing], events: Iterable[Event]) -> None: ...
+    def show(
+        self, elapsed_s: float, standings: list[Standing], events: Iterable[Event], searching: str = ""
+    ) -> None: ...
 
 
 class LiveTable:
@@ -44,8 +48,8 @@ class LiveTable:
     ) -> None:
         self._live.stop()
 
-    def show(self, elapsed_s: float, standings: list[Standing], events: Iterable[Event]) -> None:
-        self._live.update(progress_table(standings, elapsed_s), refresh=True)
+    def show(self, elapsed_s: float, standings: list[Standing], events: Iterable[Event], searching: str = "") -> None:
+        self._live.update(progress_table(standings, elapsed_s, searching), refresh=True)
 
 
 class PlainLines:
@@ -62,7 +66,7 @@ class PlainLines:
     ) -> None:
         return None
 
-    def show(self, elapsed_s: float, standings: list[Standing], events: Iterable[Event]) -> None:
+    def show(self, elapsed_s: float, standings: list[Standing], events: Iterable[Event], searching: str = "") -> None:
         for event in events:
             write_plain(self._console, f"{elapsed_s:6.1f} s  {event.task:<13} {event.what}")
 
@@ -72,12 +76,14 @@ def display_for(console: Console) -> Display:
     return LiveTable(console) if console.is_terminal and not console.is_dumb_terminal else PlainLines(console)
 
 
-def progress_table(standings: list[Standing], elapsed_s: float) -> Table:
+def progress_table(standings: list[Standing], elapsed_s: float, searching: str = "") -> Table:
     """How every task stands at this moment."""
     ended = sum(standing.has_ended for standing in standings)
     answers = sum(len(standing.answers) for standing in standings)
     table = _new_table("Task", "Picture: question", "State", "Answers")
     table.caption = f"{elapsed_s:.0f} s · {ended} of {len(standings)} tasks have ended · {answers} answers"
+    if searching:
+        table.caption += f"\nimage search: {searching}"
     table.add_column("Cents", justify="right")
     for standing in standings:
         mark = STATE_MARKS[standing.state]
@@ -109,6 +115,18 @@ def show_results(console: Console, standings: list[Standing]) -> None:
     answers = sum(len(standing.answers) for standing in standings)
     table.add_row("all", "", "", "", str(answers), str(sum(standing.paid_cents for standing in standings)))
     write_plain(console, "\nWhat the crowd found\n")
+    console.print(table)
+
+
+def show_search(console: Console, exhibition: Exhibition) -> None:
+    """What image search answered to each query."""
+    table = _new_table("Query", "By", "Most similar first", "In the first")
+    for answer in exhibition.answers:
+        found = ", ".join(f"{one.name} {one.match.similarity:.2f}" for one in answer.results[:SHOWN_RESULTS])
+        labels = in_words(answer.results[0].labels) if answer.results else ""
+        style = STATE_STYLES["completed" if answer.holds else "failed"]
+        table.add_row(answer.query.name, answer.query.kind.short, Text(found or "nothing", style), labels)
+    write_plain(console, "\nWhat image search found\n")
     console.print(table)
 
 

@@ -11,9 +11,11 @@ class PhotographServer:
     """Serves `local/photographs/*.jpg` while it is entered; anything else is 404."""
 
     def __init__(self) -> None:
-        self._names = {path.name for path in PHOTOGRAPHS.glob("*.jpg")}
+        self.names = sorted(path.name for path in PHOTOGRAPHS.glob("*.jpg"))
         self._server = Server(self._answer)
         self.url = self._server.url
+        self.address = f"127.0.0.1:{self._server.port}"
+        """By which a local stack is allowed to fetch from here."""
 
     def __enter__(self) -> "PhotographServer":
         return self
@@ -25,6 +27,6 @@ class PhotographServer:
 
     def _answer(self, request: Request) -> Response:
         name = unquote(request.path).removeprefix("/")
-        if request.method not in ("GET", "HEAD") or name not in self._names:
+        if request.method not in ("GET", "HEAD") or name not in self.names:
             return Response(404, b"no such photograph", [("Content-Type", "text/plain")])
         return Response(200, (PHOTOGRAPHS / name).read_bytes(), [("Content-Type", "image/jpeg")])

@@ -57,6 +57,11 @@ class Watch:
         return all(standing.has_ended for standing in self.standings)
 
     @property
+    def any_answered(self) -> bool:
+        """Whether a Worker has answered."""
+        return any(standing.answers for standing in self.standings)
+
+    @property
     def any_completed(self) -> bool:
         """Whether the crowd has completed a task; twins do not count."""
         return any(standing.state == "completed" and not standing.task.is_test for standing in self.standings)

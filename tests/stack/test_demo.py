@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
+from local.demo.queries import QUERIES, VARIANTS
 from local.demo.tasks import TASKS
 from local.synthesis import ROOT
+from local.workers.truth import PHOTOGRAPHS
 from tests.stack.running_stack import assert_nothing_left, descendants, listening_ports, wait_for
 
 DEADLINE_S = 240.0
@@ -59,11 +63,28 @@ def run_demo(folder: Path, *options: str) -> Iterator[RunningDemo]:
         process.wait()
 
 
+def assert_is_shown(demo: RunningDemo) -> None:
+    """What image search found stands in the terminal, on a page that needs no stack, and on a sheet."""
+    saved = len(list(PHOTOGRAPHS.glob("*.jpg"))) - len(VARIANTS)
+    assert f"{saved} of {saved} saved photographs find themselves first." in demo.output
+    page, sheet = (demo.state_dir / "demo" / name for name in ("search.html", "search.png"))
+    assert str(page) in demo.output and str(sheet) in demo.output
+    html = page.read_text(encoding="utf-8")
+    for query in QUERIES:
+        assert query.name in html and query.name in demo.output
+    assert html.count("<img") == html.count('src="data:image/') > saved + len(QUERIES)
+    assert "http:" not in html and "not what should come first" not in html
+    with Image.open(sheet) as image:
+        image.load()
+        assert image.format == "PNG" and image.height > 200 * len(QUERIES)
+
+
 def test_the_demonstration_judges_every_task_to_the_last_cent_and_leaves_nothing(tmp_path: Path) -> None:
     with run_demo(tmp_path, "--speed", "30") as demo:
         assert demo.wait() == 0, demo.output
     assert f"All {len(TASKS)} tasks had ended" in demo.output
     assert "Every cent adds up." in demo.output
+    assert_is_shown(demo)
     assert "\x1b" not in demo.output and "Traceback" not in demo.output
     assert_nothing_left(demo.members, demo.ports)
     assert not (demo.state_dir / "stack.json").exists()
@@ -75,5 +96,6 @@ def test_the_demonstration_stopped_in_the_middle_leaves_nothing(tmp_path: Path) 
         demo.process.send_signal(signal.SIGINT)
         assert demo.wait() == STOPPED_BY_SIGNAL, demo.output
     assert demo.output.endswith("Stopped.\n") and "Traceback" not in demo.output
+    assert list(demo.state_dir.glob("demo/*")) == []
     assert_nothing_left(demo.members, demo.ports)
     assert not (demo.state_dir / "stack.json").exists()
