@@ -42,5 +42,6 @@ def photograph_files() -> Mapping[str, bytes]:
 
 @pytest.fixture(scope="session")
 def photographs(photograph_files: Mapping[str, bytes]) -> Mapping[str, Image.Image]:
-    """Decoded in full."""
-    return {name: decode(data) for name, data in photograph_files.items()}
+    """Decoded in full; those of `photographs/` here as well, which show things that a detector knows."""
+    more = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "photographs").glob("*.jpg")}
+    return {name: decode(data) for name, data in {**photograph_files, **more}.items()}

@@ -15,6 +15,9 @@ from crowdsight.models.sessions import Session
 from crowdsight.models.transforms import RESAMPLING, PadToSquare, Pipeline, pipeline
 
 MAX_DETECTIONS = 100
+ONE_THING = 0.85
+"""Boxes of two categories that overlap more than this are of one thing, which has the surer one's name."""
+
 MAX_CANDIDATES = 1000
 """The best that are compared with one another; photographs have a few dozen."""
 
@@ -47,9 +50,10 @@ class NanoDet:
         placed = self._letterbox.place(image.width, image.height).undo(boxes[candidates])
         found = []
         for box, category, score in zip(placed, categories, scores[candidates, categories], strict=True):
-            x_min, y_min, x_max, y_max = (float(edge) for edge in box)
+            x_min, y_min, x_max, y_max = (round(float(edge), 1) for edge in box)
             if x_max - x_min >= 1 and y_max - y_min >= 1:
-                found.append(Detection(names[category], float(score), (x_min, y_min, x_max, y_max), int(category)))
+                box_px = (x_min, y_min, x_max, y_max)
+                found.append(Detection(names[category], round(float(score), 4), box_px, int(category)))
         return found[:MAX_DETECTIONS]
 
     def _read_categories(self) -> list[str]:
@@ -61,9 +65,10 @@ class NanoDet:
 
 
 def suppress(boxes: NDArray[np.float32], categories: NDArray[np.intp], max_overlap: float) -> list[int]:
-    """Which boxes stay of [n, 4], the surest first, when each removes those of its category that it overlaps too much.
+    """Which boxes stay of [n, 4], the surest first, when each removes those that it overlaps too much.
 
-    Greedy non-maximum suppression; the overlap is intersection over union.
+    Greedy non-maximum suppression; the overlap is intersection over union. Boxes of one category may overlap by
+    `max_overlap`, those of two by ONE_THING.
     """
     kept: list[int] = []
     waiting = np.arange(len(boxes))
@@ -71,7 +76,8 @@ def suppress(boxes: NDArray[np.float32], categories: NDArray[np.intp], max_overl
         best, rest = waiting[0], waiting[1:]
         kept.append(int(best))
         overlaps = overlap(boxes[best], boxes[rest])
-        waiting = rest[(categories[rest] != categories[best]) | (overlaps <= max_overlap)]
+        limits = np.where(categories[rest] == categories[best], max_overlap, ONE_THING).astype(np.float32)
+        waiting = rest[overlaps <= limits]
     return kept
 
 
