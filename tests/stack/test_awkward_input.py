@@ -305,4 +305,3 @@ def test_an_odd_path_is_not_found(api: Api, target: str) -> None:
 @pytest.mark.parametrize("target", ["*", "/?functions/image-contains/tasks/a", "http://elsewhere.example"])
 def test_a_target_without_a_path_is_the_root_which_takes_other_verbs(api: Api, target: str) -> None:
     assert_is_error(api.request("PUT", target, GOOD), 405, "MethodNotAllowed")
-
