@@ -1,6 +1,8 @@
 """The measurements."""
 
+import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,9 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from PIL import Image
 
-from crowdsight.errors import UndecodableImage
 from crowdsight.images.decoding import decode
-from crowdsight.models.bulk import embed_many
 from crowdsight.models.bundle import Bundle, load_bundle
 from crowdsight.models.descriptions import ClipDescription, read_description
 from crowdsight.models.sessions import session_options
@@ -160,9 +160,9 @@ def _embed_in_turn(bundle: Bundle, blobs: Sequence[bytes]) -> None:
 
 
 def _embed_at_once(bundle: Bundle, blobs: Sequence[bytes], workers: int) -> None:
-    for embedded in embed_many(bundle, blobs, workers):
-        if isinstance(embedded, UndecodableImage):
-            raise embedded
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(functools.partial(embed, bundle), blobs):
+            pass
 
 
 def _time_s(work: Callable[..., Any], *arguments: Any) -> float:
