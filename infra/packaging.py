@@ -128,6 +128,9 @@ def _built(name: str, contents: list[bytes], fill: Callable[[Path], None]) -> La
         made = Path(temporary) / "layer"
         made.mkdir()
         fill(made)
+        for file in made.rglob("*"):  # whatever the umask here is: a Lambda is another user
+            file.chmod(0o755 if file.is_dir() else 0o644)
+        made.chmod(0o755)
         try:
             made.rename(path)
         except OSError:

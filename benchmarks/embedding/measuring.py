@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
 from PIL import Image
 
 from crowdsight.images.decoding import decode
@@ -80,6 +79,8 @@ class BareParts:
     """What nobody can do without: Pillow and ONNX Runtime, called directly."""
 
     def __init__(self, folder: Path, threads: int) -> None:
+        from onnxruntime import InferenceSession  # after crowdsight.models, which turns its telemetry off
+
         description = read_description(folder)
         encoder = description.image_encoder
         self._size_px = encoder.preprocessing.size_px

@@ -101,3 +101,17 @@ def test_the_layer_has_each_service_that_the_product_makes_a_client_of() -> None
     used = set(re.findall(r"client\(\s*\"([a-z0-9-]+)\"", text))
     assert used
     assert used <= AWS_SERVICES
+
+
+def test_whoever_a_lambda_runs_as_can_read_what_is_built(layer: Layer) -> None:
+    for built in (layer.path, packaging.search_context()):
+        for path in (built, *built.rglob("*")):
+            assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+def test_the_containers_dockerfile_runs_nothing_that_awss_image_does_not_have() -> None:
+    text = (ROOT / packaging.SEARCH_DOCKERFILE).read_text().replace("\\\n", " ")
+    runs = re.findall(r"^RUN (.*)$", text, re.MULTILINE)
+    assert runs
+    commands = {word for run in runs for word in re.findall(r"(?:^|&&|\|\||;|\bdo|\)) *([a-z]+)\b", run)}
+    assert commands <= {"python", "rm", "for", "done", "do", "case", "esac", "exit"}, commands

@@ -1,6 +1,9 @@
 """Models are loaded at their first use, once, and only if they are the files described."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -155,3 +158,20 @@ def test_a_model_with_other_dimensions_than_described_is_refused(clip_folder: Pa
 def test_a_run_has_at_least_one_thread(clip_folder: Path, threads: int) -> None:
     with pytest.raises(ValueError, match="threads"):
         load_bundle(clip_folder, threads)
+
+
+def test_a_model_that_runs_leaves_nothing_on_the_machine_and_reports_nothing(
+    embedded_folder: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import os, sys, threading\n"
+        "from pathlib import Path\n"
+        "from crowdsight.models.bundle import load_bundle\n"
+        "load_bundle(Path(sys.argv[1]), threads=1).embed_text('a dog')\n"
+        "import onnxruntime\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, str(embedded_folder)], env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []  # it keeps the machine's id in a cache folder when it reports
