@@ -8,13 +8,13 @@ from crowdsight.proxy_request import ProxyRequest
 from crowdsight.search_http import Addresses, account_of, find_query, found_document
 from crowdsight.wiring import wire
 
-wiring = wire()
+find_images = wire().find_images
 
 
 @json_operation
 def handler(request: ProxyRequest) -> dict[str, Any]:
     query, addresses = find_query(request), Addresses(request.base_url)
-    finding = wiring.find_images(
+    finding = find_images(
         account_of(request), query.url, query.max_results, query.threshold, addresses.file_at(query.url)
     )
     return answer(HTTPStatus.OK, found_document(finding, addresses))

@@ -8,11 +8,11 @@ from crowdsight.proxy_request import ProxyRequest
 from crowdsight.search_http import Addresses, account_of, save_body, saved_document
 from crowdsight.wiring import wire
 
-wiring = wire()
+save_image = wire().save_image
 
 
 @json_operation
 def handler(request: ProxyRequest) -> dict[str, Any]:
     addresses = Addresses(request.base_url)
-    image = wiring.save_image(account_of(request), save_body(request).request_id, addresses.image)
+    image = save_image(account_of(request), save_body(request).request_id, addresses.image)
     return answer(HTTPStatus.OK, saved_document(image, addresses))

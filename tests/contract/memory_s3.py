@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 class StoredObject:
     data: bytes
     media_type: str
-    cache_control: str | None
 
     @property
     def etag(self) -> str:
@@ -24,9 +23,13 @@ class StoredObject:
 
 
 class MemoryS3:
-    """As much of a boto3 `s3` client as `crowdsight.search.objects.Objects` calls."""
+    """As much of a boto3 `s3` client as `crowdsight.search.objects.Objects` calls.
+
+    `undeletable`: keys that DeleteObjects answers an error for.
+    """
 
     def __init__(self) -> None:
+        self.undeletable: set[str] = set()
         self._buckets: dict[str, dict[str, StoredObject]] = {}
         self._lock = threading.Lock()
 
@@ -39,7 +42,6 @@ class MemoryS3:
         Key: str,
         Body: bytes,
         ContentType: str,
-        CacheControl: str | None = None,
         IfMatch: str | None = None,
         IfNoneMatch: str | None = None,
     ) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class MemoryS3:
                 assert IfNoneMatch == "*", "PutObject takes no other"
                 if before is not None:
                     raise _error("PreconditionFailed", 412, "PutObject")
-            bucket[Key] = StoredObject(Body, ContentType, CacheControl)
+            bucket[Key] = StoredObject(Body, ContentType)
             return {"ETag": bucket[Key].etag}
 
     def get_object(self, Bucket: str, Key: str, IfNoneMatch: str | None = None) -> dict[str, Any]:
@@ -64,17 +66,17 @@ class MemoryS3:
             raise _error("NoSuchKey", 404, "GetObject")
         if found.etag == IfNoneMatch:
             raise _error("304", 304, "GetObject")
-        answer = {"Body": io.BytesIO(found.data), "ETag": found.etag, "ContentType": found.media_type}
-        return answer | ({"CacheControl": found.cache_control} if found.cache_control else {})
+        return {"Body": io.BytesIO(found.data), "ETag": found.etag, "ContentType": found.media_type}
 
     def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
         keys = [each["Key"] for each in Delete["Objects"]]
         if not keys or len(keys) > 1000:
             raise _error("MalformedXML", 400, "DeleteObjects")
         with self._lock:
-            for key in keys:
+            for key in set(keys) - self.undeletable:
                 self._buckets[Bucket].pop(key, None)
-        return {}
+        kept = [{"Key": key, "Code": "AccessDenied"} for key in keys if key in self.undeletable]
+        return {"Errors": kept} if kept else {}
 
     def list_objects_v2(self, Bucket: str) -> dict[str, Any]:
         """For tests that ask what is there; at most what one page of S3 holds."""

@@ -34,11 +34,13 @@ BUCKET = "images"
 class Colours:
     """A bundle that sees colours: a picture's vector is its colours in a grid of 4 by 4, or its mean colour."""
 
-    name = "colours-1"
     spaces: Mapping[str, int] = {"grid": 3 * GRID_PX**2, "mean": 3}
     image_space = "grid"
     text_space = "mean"
     image_size_px = 64
+
+    def __init__(self, name: str = "colours-1") -> None:
+        self.name = name
 
     def embed_images(self, images: Sequence[Image.Image]) -> dict[str, NDArray[np.float32]]:
         small = [image.convert("RGB").resize((GRID_PX, GRID_PX), Image.Resampling.BOX) for image in images]
@@ -49,7 +51,7 @@ class Colours:
         return _unit(np.array([ImageColor.getrgb(text)], np.float32) + 1)[0]
 
     def detect(self, image: Image.Image) -> list[Detection]:
-        return [Detection("colour", 0.5, (0.0, 0.5, float(image.width), float(image.height)), 7)]
+        return [Detection(self.name, 0.5, (0.0, 0.5, float(image.width), float(image.height)), 7)]
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,14 +71,14 @@ class Web:
 
 
 class Search:
-    """One process: the use cases, and what they stand on. `index`: the real one unless another is given."""
+    """One process: the use cases, and what they stand on."""
 
-    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock, web: Web, index: VectorIndex | None = None) -> None:
+    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock, web: Web, bundle: Colours) -> None:
         table = Table(dynamodb, "images")
-        self.bundle = Colours()
+        self.bundle = bundle
         self.objects = Objects(s3, BUCKET)
         self.library = Library(table, clock)
-        self.index = index or S3VectorIndex(
+        self.index: VectorIndex = S3VectorIndex(
             table, self.objects, self.bundle.name, self.bundle.spaces, clock, lambda: uuid4().hex
         )
         neighbours = Neighbours(self.index, self.library)
@@ -116,10 +118,10 @@ class SearchWorld:
         self.table = create_table(dynamodb, "images", {"due": "N"})
         self.search = self.new_process()
 
-    def new_process(self, interruptions: Interruptions | None = None) -> Search:
+    def new_process(self, interruptions: Interruptions | None = None, bundle: str = "colours-1") -> Search:
         """One with nothing in its memory."""
         watch = (interruptions or self.interruptions).watch
-        return Search(watch(self._dynamodb), watch(self.s3), self.clock, self.web)
+        return Search(watch(self._dynamodb), watch(self.s3), self.clock, self.web, Colours(bundle))
 
     def put_on_web(self, data: bytes) -> str:
         url = f"https://pictures.example/{uuid4()}"

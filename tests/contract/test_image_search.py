@@ -10,6 +10,7 @@ from PIL import Image
 from crowdsight.errors import AlreadyStored, InvalidRequest, NotFound, UndecodableImage, UnfetchableImage
 from crowdsight.search.index import Entry
 from crowdsight.search.library import FINISH_AFTER_S, REQUEST_LIFETIME_S
+from crowdsight.search.sweeping import BATCH_REQUESTS
 from tests.conftest import StoppedClock
 from tests.contract.search_world import Search, SearchWorld, picture, plain
 
@@ -258,17 +259,52 @@ def test_lists_come_in_pages_and_figures_add_up(world: SearchWorld, search: Sear
     assert (figures.segments, figures.log_length) == (1, 1)
 
 
-def test_vectors_that_were_computed_in_a_batch_are_taken_as_they_are(world: SearchWorld, search: Search) -> None:
-    red = search.bundle.embed_images([Image.new("RGB", (8, 8), "red")])
-    image = search.save.save_bytes("ann", plain("blue"), "x", vectors={space: rows[0] for space, rows in red.items()})
-    (hit,) = search.find_similar("ann", data=plain("red"))
+def test_a_sweep_that_is_over_leaves_the_rest_to_the_next(world: SearchWorld, search: Search) -> None:
+    for number in range(BATCH_REQUESTS + 2):
+        search.library.remember("ann", f"request-{number}", "https://pictures.example/")
+    world.clock.move(FINISH_AFTER_S)
+    answers = iter([False, True])
+    assert search.sweep(lambda: next(answers)).requests == BATCH_REQUESTS
+    assert search.sweep().requests == 2
+
+
+def test_killed_saves_do_not_wait_behind_requests(world: SearchWorld, search: Search) -> None:
+    image = search.save.save_bytes("ann", picture(1), "x")
+    search.remove("ann", image.image_id)
+    search.library.begin_save(image)
+    search.library.remember("ann", "request", "https://pictures.example/")
+    world.clock.move(FINISH_AFTER_S)
+    answers = iter([False, True])
+    swept = search.sweep(lambda: next(answers))
+    assert (swept.saves, swept.requests) == (1, 0)
+
+
+def test_under_another_bundle_a_stored_picture_is_found_once_it_is_saved_again(world: SearchWorld) -> None:
+    before, after = world.new_process(), world.new_process(bundle="colours-2")
+    image = before.save.save_bytes("ann", picture(1), "x")
+    url = world.put_on_web(picture(1))
+    finding = after.find("ann", url)
+    assert finding.results == []
+    renewed = after.save("ann", finding.request_id)
+    assert (renewed.file, renewed.generation) == (image.file, image.generation)
+    assert (renewed.bundle, [label.name for label in renewed.labels]) == ("colours-2", ["colours-2"])
+    finding = after.find("ann", url)
+    assert [hit.image for hit in finding.results] == [renewed]
+    with pytest.raises(AlreadyStored):
+        after.save("ann", finding.request_id)
+    # The way back: what the first bundle embedded still lies in its own index.
+    (hit,) = before.find("ann", url).results
     assert (hit.image.image_id, hit.similarity) == (image.image_id, 1.0)
 
 
-def test_a_sweep_that_is_over_leaves_the_rest_to_the_next(world: SearchWorld, search: Search) -> None:
-    for seed in range(3):
-        search.find("ann", world.put_on_web(picture(seed)))
-    world.clock.move(FINISH_AFTER_S)
-    answers = iter([False, True, True])
-    assert search.sweep(lambda: next(answers)).requests == 1
-    assert search.sweep().requests == 2
+def test_under_another_bundle_a_picture_named_by_its_own_address_can_be_saved_again(world: SearchWorld) -> None:
+    image = world.new_process().save.save_bytes("ann", picture(1), "x")
+    after = world.new_process(bundle="colours-2")
+    finding = after.find("ann", f"https://api.example/image/{image.file}", own_file=image.file)
+    assert after.save("ann", finding.request_id).bundle == "colours-2"
+    with pytest.raises(AlreadyStored):
+        after.save("ann", finding.request_id)
+    (hit,) = after.find_similar("ann", data=picture(1))
+    assert hit.image.image_id == image.image_id
+    after.remove("ann", image.image_id)
+    assert after.find_similar("ann", data=picture(1)) == []

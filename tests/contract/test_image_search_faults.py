@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,9 @@ class Prepared:
         clock.move(200)
         self.request_id = search.find("ann", self.world.put_on_web(picture(4))).request_id
 
+
+COMMIT = 6
+"""Which call of a save it is, the first being 0."""
 
 Operation = Callable[[Search, Prepared], object]
 OPERATIONS: dict[str, Operation] = {
@@ -263,17 +267,87 @@ def test_saves_and_removals_of_the_same_pictures_in_many_threads_leave_a_whole(c
     world.check_is_whole("ann", stored)
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+def test_saving_under_another_bundle_can_be_killed_at_any_call_and_done_again(after: bool, clock: StoppedClock) -> None:
+    kills = 0
+    finished = False
+    while not finished:
+        world = SearchWorld(MemoryDynamoDB(), MemoryS3(), clock)
+        image = world.search.save.save_bytes("ann", picture(1), "x")
+        world.interruptions.arm(kills, kill, after)
+        try:
+            world.new_process(bundle="colours-2").save.save_bytes("ann", picture(1), "x")
+        except Killed:
+            pass
+        finished = world.interruptions.disarm()
+        later = world.new_process(bundle="colours-2")
+        try:
+            later.save.save_bytes("ann", picture(1), "x")
+        except AlreadyStored:
+            pass
+        (hit,) = later.find_similar("ann", data=picture(1), limit=5)
+        assert (hit.image.key, hit.image.bundle) == (image.key, "colours-2")
+        kills += 1
+    assert kills > 4
+
+
 def test_one_piece_of_work_that_fails_keeps_no_other_waiting(clock: StoppedClock) -> None:
     world = SearchWorld(MemoryDynamoDB(), MemoryS3(), clock)
-    for seed in range(3):
-        world.search.find("ann", world.put_on_web(picture(seed)))
+    image = world.search.save.save_bytes("ann", picture(1), "x")
+    for generation in ("one", "two", "three"):
+        world.search.library.begin_save(replace(image, generation=generation))
     clock.move(FINISH_AFTER_S)
 
     def fail() -> None:
-        raise ClientError({"Error": {"Code": "SlowDown"}}, "DeleteObjects")
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "BatchWriteItem")
 
-    world.interruptions.arm(1, fail)  # the first request's deletion
+    world.interruptions.arm(2, fail)  # in the midst of the first
+    swept = world.new_process().sweep()
+    assert (swept.saves + swept.removals, swept.failed) == (2, 1)
+    clock.move(FINISH_AFTER_S)
+    swept = world.new_process().sweep()
+    assert (swept.saves + swept.removals, swept.failed) == (1, 0)
+
+
+def test_a_request_whose_bytes_cannot_be_deleted_is_kept_and_no_other(clock: StoppedClock) -> None:
+    s3 = MemoryS3()
+    world = SearchWorld(MemoryDynamoDB(), s3, clock)
+    ids = [world.search.find("ann", world.put_on_web(picture(seed))).request_id for seed in range(3)]
+    clock.move(FINISH_AFTER_S)
+    s3.undeletable.add(f"requests/{ids[1]}")
     swept = world.new_process().sweep()
     assert (swept.requests, swept.failed) == (2, 1)
+    assert world.object_keys() == [f"requests/{ids[1]}"]
+    s3.undeletable.clear()
     swept = world.new_process().sweep()
     assert (swept.requests, swept.failed) == (1, 0)
+    assert world.object_keys() == []
+
+
+@pytest.mark.parametrize("later", range(9))
+def test_a_save_is_refused_only_while_another_has_the_picture(later: int, clock: StoppedClock) -> None:
+    at = 0
+    is_over = False
+    while not is_over:
+        world = SearchWorld(MemoryDynamoDB(), MemoryS3(), clock)
+        other = world.new_process(Interruptions())
+
+        def save_and_soon_remove(world: SearchWorld = world, other: Search = other) -> None:
+            try:
+                image_id = other.save.save_bytes("ann", picture(1), "x").image_id
+            except AlreadyStored:
+                return
+            world.interruptions.arm(later, partial(other.remove, "ann", image_id))
+
+        process = world.new_process()
+        world.interruptions.arm(at, save_and_soon_remove)
+        try:
+            process.save.save_bytes("ann", picture(1), "x")
+        except AlreadyStored:
+            pass
+        is_over = world.interruptions.disarm() and at > COMMIT
+        stored = {image.image_id for image in other.library.all_images("ann")}
+        assert stored, "the caller was told that the picture is stored"
+        world.tidy()
+        world.check_is_whole("ann", stored)
+        at += 1

@@ -274,23 +274,28 @@ def test_of_saves_of_one_picture_at_the_same_moment_one_wins(api: Api, host: Pic
 def test_a_killed_save_leaves_nothing_half_visible_and_can_be_repeated(
     api: Api, host: PictureHost, running: RunningStack, library: Wiring
 ) -> None:
-    for number in range(3):
+    landed = 0
+    for number in range(20):
         url = host.serve(f"killed-{number}", picture(900 + number, (900, 700)))
         request_id = find(api, url).document["request_id"]
         before = library.image_stats(ACCOUNT).images
-        killer = threading.Timer(0.02 + 0.05 * number, running.kill_operation, ["save_image"])
+        killer = threading.Timer(0.02 + 0.05 * (number % 5), running.kill_operation, ["save_image"])
         killer.start()
         reply = save(api, request_id)
         killer.join()
         images = library.image_stats(ACCOUNT).images
-        best = find(api, url, max_results=1).document["results"][0]
+        best = max((result["similarity"] for result in find(api, url, max_results=1).document["results"]), default=0)
         if reply.status == 200 or images > before:
-            assert best["similarity"] == 1.0
+            assert best == 1.0
             assert save(api, request_id).status == 409
         else:
             assert reply.status == 502 or reply.status == 500, reply.body
-            assert images == before and best["similarity"] < 1.0
+            assert images == before and best < 1.0
             assert save(api, request_id).status == 200
+        landed += reply.status != 200
+        if landed == 3:
+            break
+    assert landed
 
 
 def test_what_was_saved_is_still_found_once_the_index_has_been_refreshed(

@@ -31,7 +31,7 @@ def test_a_record_is_read_as_it_was_written(account: str, labels: list[Label], f
     dynamodb.create_table("images")
     library = Library(Table(dynamodb, "images"), StoppedClock())
     image = ImageRecord(
-        account, "0" * 32, "one", format, 7, 9, 1234, tuple(labels), 1_800_000_000_123, source, "sent", "stored"
+        account, "0" * 32, "one", format, 7, 9, 1234, tuple(labels), 1_800_000_000_123, source, "sent", "stored", "b1"
     )
     library.begin_save(image)
     library.commit_save(image)

@@ -20,7 +20,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,11 +68,35 @@ class Label:
     category_id: int
 
 
+class Stored:
+    """Where a generation of an image lies. `format`: `jpeg` or `png`."""
+
+    image_id: str
+    generation: str
+    format: str
+
+    @property
+    def key(self) -> str:
+        """Its key in the vector index."""
+        return f"{self.image_id}.{self.generation}"
+
+    @property
+    def object_key(self) -> str:
+        """Where the image lies in the bucket."""
+        return f"images/{self.image_id}/{self.generation}.{EXTENSIONS[self.format]}"
+
+    @property
+    def thumbnail_object_key(self) -> str:
+        """Where its thumbnail lies in the bucket."""
+        return f"thumbnails/{self.image_id}/{self.generation}.webp"
+
+
 @dataclass(frozen=True)
-class ImageRecord:
-    """A stored image. `format`: `jpeg` or `png`; sizes are those of the stored form.
+class ImageRecord(Stored):
+    """A stored image. Its sizes are those of the stored form.
 
     `sent_digest` and `stored_digest`: of its pixels as they came, and as they are after re-encoding.
+    `bundle`: the name of the models that it was embedded and labelled with last.
     """
 
     account: str
@@ -87,6 +111,7 @@ class ImageRecord:
     source: str
     sent_digest: str
     stored_digest: str
+    bundle: str
 
     @property
     def file(self) -> str:
@@ -98,38 +123,15 @@ class ImageRecord:
         """The name under which its thumbnail is served."""
         return f"{self.image_id}.webp"
 
-    @property
-    def key(self) -> str:
-        """Its key in the vector index."""
-        return entry_key(self.image_id, self.generation)
-
-    @property
-    def object_key(self) -> str:
-        """Where the image lies in the bucket."""
-        return image_object_key(self.image_id, self.generation, self.format)
-
-    @property
-    def thumbnail_object_key(self) -> str:
-        """Where its thumbnail lies in the bucket."""
-        return thumbnail_object_key(self.image_id, self.generation)
-
 
 @dataclass(frozen=True)
-class FileRecord:
+class FileRecord(Stored):
     """Whose image has this id, and in which objects it lies."""
 
     image_id: str
     account: str
     generation: str
     format: str
-
-    @property
-    def object_key(self) -> str:
-        return image_object_key(self.image_id, self.generation, self.format)
-
-    @property
-    def thumbnail_object_key(self) -> str:
-        return thumbnail_object_key(self.image_id, self.generation)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(Stored):
     """A save or a removal, and what it leaves behind if it is killed."""
 
     kind: WorkKind
@@ -157,19 +159,6 @@ class Work:
     image_id: str
     generation: str
     format: str
-
-    @property
-    def key(self) -> str:
-        """The image's key in the vector index."""
-        return entry_key(self.image_id, self.generation)
-
-    @property
-    def object_keys(self) -> list[str]:
-        """The image's objects in the bucket."""
-        return [
-            image_object_key(self.image_id, self.generation, self.format),
-            thumbnail_object_key(self.image_id, self.generation),
-        ]
 
 
 @dataclass(frozen=True)
@@ -183,18 +172,6 @@ class ImagePage:
 def image_id_of(name_key: bytes, account: str, sent_digest: str) -> str:
     """The id of an account's picture, 32 hex digits: always the same, and nobody without the key can tell it."""
     return hmac.digest(name_key, f"{account}\0{sent_digest}".encode(), hashlib.sha256).hex()[:32]
-
-
-def image_object_key(image_id: str, generation: str, format: str) -> str:
-    return f"images/{image_id}/{generation}.{EXTENSIONS[format]}"
-
-
-def thumbnail_object_key(image_id: str, generation: str) -> str:
-    return f"thumbnails/{image_id}/{generation}.webp"
-
-
-def entry_key(image_id: str, generation: str) -> str:
-    return f"{image_id}.{generation}"
 
 
 class Library:
@@ -290,6 +267,21 @@ class Library:
             return None
         return Work(WorkKind.REMOVAL, work.account, work.image_id, work.generation, work.format)
 
+    def renew(self, image: ImageRecord, bundle: str, labels: Sequence[Label]) -> ImageRecord | None:
+        """From here on the image is one of this bundle; None if it was already, or this generation is not stored."""
+        try:
+            item = self._table.update(
+                _account_pk(image.account),
+                f"IMAGE#{image.image_id}",
+                "SET #bundle = :bundle, #labels = :labels",
+                "generation = :generation AND #bundle <> :bundle",
+                {"bundle": bundle, "labels": _labels_text(labels), "generation": image.generation},
+                {"bundle": "bundle", "labels": "labels"},
+            )
+        except ConditionFailed:
+            return None
+        return _image(item)
+
     def begin_removal(self, image: ImageRecord) -> Work | None:
         """From here on the image is not stored any more; None if this generation of it was not."""
         pk = _account_pk(image.account)
@@ -348,9 +340,9 @@ class Library:
         """Requests whose time is over, oldest first (eventually consistent)."""
         return map(_request, self._table.query_all("REQUEST", sk_between=(0, self._clock()), index="due"))
 
-    def forget(self, request: Request) -> None:
-        """Doing it again changes nothing."""
-        self._table.delete(_account_pk(request.account), f"REQUEST#{request.id}")
+    def forget(self, requests: Iterable[Request]) -> None:
+        """Doing it again changes nothing. Raises Unprocessed."""
+        self._table.delete_many((_account_pk(request.account), f"REQUEST#{request.id}") for request in requests)
 
     def _work_item(self, work: Work) -> Item:
         pk, sk = _work_keys(work)
@@ -391,12 +383,18 @@ def _image_item(image: ImageRecord) -> Item:
         "width": image.width,
         "height": image.height,
         "size_bytes": image.size_bytes,
-        "labels": json.dumps([asdict(label) for label in image.labels]),  # as text: our tables hold no floats
+        "labels": _labels_text(image.labels),
         "saved_at_ms": image.saved_at_ms,
         "source": image.source,
         "sent_digest": image.sent_digest,
         "stored_digest": image.stored_digest,
+        "bundle": image.bundle,
     }
+
+
+def _labels_text(labels: Sequence[Label]) -> str:
+    """As text: our tables hold no floats."""
+    return json.dumps([asdict(label) for label in labels])
 
 
 def _image(item: Item) -> ImageRecord:

@@ -36,10 +36,6 @@ class Manifest:
     retired: tuple[Retired, ...]
 
     @property
-    def rows(self) -> int:
-        return sum(segment.rows for segment in self.segments)
-
-    @property
     def names(self) -> frozenset[str]:
         """Of all segments that it speaks of."""
         return frozenset(segment.name for segment in self.segments) | {retired.name for retired in self.retired}

@@ -3,7 +3,7 @@
 Reads follow writes: S3 is strongly consistent. Every upload carries botocore's own checksum, which S3 verifies.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,11 @@ class ObjectChanged(Exception):
 
 
 class DeletionFailed(Exception):
-    """S3 kept some of the objects that it was to delete."""
+    """S3 kept some of the objects that it was to delete: `keys`; the others of that call are gone."""
+
+    def __init__(self, keys: Collection[str], reason: str) -> None:
+        super().__init__(f"{len(keys)} objects remain: {reason}")
+        self.keys = keys
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,9 @@ class Objects:
         self._client = client
         self._bucket = bucket
 
-    def put(self, key: str, data: bytes, media_type: str, cache_control: str | None = None) -> None:
+    def put(self, key: str, data: bytes, media_type: str) -> None:
         """Write a whole object, over what was there."""
-        more = {"CacheControl": cache_control} if cache_control else {}
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type, **more)
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
 
     def put_if(self, key: str, data: bytes, media_type: str, etag: str | None) -> str:
         """Write an object if it is still the one with this ETag, or (None) if there is none; returns the new ETag.
@@ -92,5 +95,4 @@ class Objects:
             batch = [{"Key": key} for key in distinct[start : start + DELETE_BATCH_KEYS]]
             answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})
             if errors := answer.get("Errors"):
-                first = errors[0]
-                raise DeletionFailed(f"{len(errors)} objects remain: {first.get('Key')}: {first.get('Code')}")
+                raise DeletionFailed({error["Key"] for error in errors}, f"{errors[0]['Key']}: {errors[0].get('Code')}")

@@ -17,7 +17,7 @@ class Leftovers:
     def clear(self, work: Work) -> None:
         """Finish a removal, or what was turned into one; doing it again changes nothing."""
         self._index.remove(work.account, [work.key])
-        self._objects.delete(work.object_keys)
+        self._objects.delete([work.object_key, work.thumbnail_object_key])
         self._library.finish_removal(work)
 
 

@@ -1,11 +1,12 @@
 """Saving images, each picture once in an account."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from crowdsight.clock import Clock
 from crowdsight.errors import AlreadyStored, NotFound
@@ -83,46 +84,39 @@ class SaveImage:
             stored = self._library.image(account, request.image_id)
             if stored is None:
                 raise NotFound("the image of this request has been removed")
-            raise _already_stored(stored, url_of)
+            return self._renew(stored, url_of)
         data = self._objects.get(request.object_key)
         if data is None:
             raise NotFound("no such request; a request is remembered for 3 minutes")
-        return self.save_bytes(account, data, request.url, url_of=url_of)
+        return self.save_bytes(account, data, request.url, url_of)
 
-    def save_bytes(
-        self, account: str, data: bytes, source: str, *, vectors: Vectors | None = None, url_of: UrlOf = str
-    ) -> ImageRecord:
+    def save_bytes(self, account: str, data: bytes, source: str, url_of: UrlOf = str) -> ImageRecord:
         """Save an image from its bytes. `source`: where it comes from, for the record.
 
-        `vectors`: those of `picture_to_embed`, if somebody has computed them already.
+        An image that is stored, but was embedded with another bundle, is embedded anew and is searchable again.
         Raises UndecodableImage, AlreadyStored.
         """
-        prepared = self._prepare(account, data, source, url_of)
-        image = prepared.record
-        if vectors is None:
-            vectors = self._embed(data)
-        work = self._library.begin_save(image)
-        self._objects.put(image.object_key, prepared.data, MEDIA_TYPES[image.format])
-        self._objects.put(image.thumbnail_object_key, prepared.thumbnail, THUMBNAIL_MEDIA_TYPE)
-        self._index.put(account, [Entry(image.key, vectors)])
-        try:
-            self._library.commit_save(image)
-        except PixelsTaken as error:
-            self._leftovers.clear(self._library.abandon_save(work) or work)
-            winner = self._library.owner_of_pixels(account, image.sent_digest, image.stored_digest)
-            # Unless the winner has been removed since: then the address is that of the picture all the same.
-            raise _already_stored(winner or image, url_of) from error
-        except SaveAbandoned:
-            self._leftovers.clear(work)
-            raise
-        return image
+        prepared = self._prepare(account, data, source)
+        if isinstance(prepared, ImageRecord):
+            return self._renew(prepared, url_of)
+        vectors = self._embed(data)
+        while True:
+            try:
+                self._store(prepared, vectors)
+                return prepared.record
+            except PixelsTaken:
+                image = prepared.record
+                if winner := self._library.owner_of_pixels(account, image.sent_digest, image.stored_digest):
+                    return self._renew(winner, url_of)
+                # The winner has been removed since.
+                prepared = replace(prepared, record=replace(image, generation=self._new_id()))
 
-    def _prepare(self, account: str, data: bytes, source: str, url_of: UrlOf) -> Prepared:
-        """Raises UndecodableImage, AlreadyStored."""
+    def _prepare(self, account: str, data: bytes, source: str) -> Prepared | ImageRecord:
+        """What is to be stored, or the image that is stored already. Raises UndecodableImage."""
         picture = decode(data)
         sent_digest = pixel_digest(picture)
         if stored := self._library.owner_of_pixels(account, sent_digest):
-            raise _already_stored(stored, url_of)
+            return stored
         form, small = store_form(picture), thumbnail(picture)
         del picture  # at the greatest size, two of them would be more than a Lambda has
         stored_picture = decode(form.data)
@@ -134,16 +128,48 @@ class SaveImage:
             width=form.width,
             height=form.height,
             size_bytes=len(form.data),
-            labels=tuple(
-                Label(found.name, found.score, found.box, found.category_id)
-                for found in self._bundle.detect(stored_picture)
-            ),
+            labels=self._labels(stored_picture),
             saved_at_ms=self._clock(),
             source=source,
             sent_digest=sent_digest,
             stored_digest=pixel_digest(stored_picture),
+            bundle=self._bundle.name,
         )
         return Prepared(record, form.data, small)
+
+    def _store(self, prepared: Prepared, vectors: Vectors) -> None:
+        """Raises PixelsTaken, SaveAbandoned; nothing is left of it then."""
+        image = prepared.record
+        work = self._library.begin_save(image)
+        self._objects.put(image.object_key, prepared.data, MEDIA_TYPES[image.format])
+        self._objects.put(image.thumbnail_object_key, prepared.thumbnail, THUMBNAIL_MEDIA_TYPE)
+        self._index.put(image.account, [Entry(image.key, vectors)])
+        try:
+            self._library.commit_save(image)
+        except PixelsTaken:
+            self._leftovers.clear(self._library.abandon_save(work) or work)
+            raise
+        except SaveAbandoned:
+            self._leftovers.clear(work)
+            raise
+
+    def _renew(self, image: ImageRecord, url_of: UrlOf) -> ImageRecord:
+        """Embed and label a stored image with this bundle. Raises AlreadyStored if that is done already, NotFound."""
+        if image.bundle == self._bundle.name:
+            raise _already_stored(image, url_of)
+        data = self._objects.get(image.object_key)
+        if data is None:
+            raise NotFound("the image has just been removed")
+        labels = self._labels(decode(data))
+        self._index.put(image.account, [Entry(image.key, self._embed(data))])
+        renewed = self._library.renew(image, self._bundle.name, labels)
+        if renewed is None:
+            raise _already_stored(image, url_of)
+        return renewed
+
+    def _labels(self, stored_picture: Image.Image) -> tuple[Label, ...]:
+        found = self._bundle.detect(stored_picture)
+        return tuple(Label(one.name, one.score, one.box, one.category_id) for one in found)
 
     def _embed(self, data: bytes) -> Vectors:
         rows = self._bundle.embed_images([picture_to_embed(self._bundle, data)])

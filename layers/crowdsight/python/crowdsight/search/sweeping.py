@@ -1,18 +1,22 @@
 """What nobody waits for: expired requests, and saves and removals that were killed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crowdsight.dynamodb import Unprocessed
-from crowdsight.search.library import Library, WorkKind
+from crowdsight.search.library import Library, Request, WorkKind
 from crowdsight.search.objects import DeletionFailed, Objects
 from crowdsight.search.removing import Leftovers
 
 FAILURES = (ClientError, BotoCoreError, DeletionFailed, Unprocessed)
 """What may go wrong with one thing, and must not keep all others waiting: the next sweep tries it again."""
+
+BATCH_REQUESTS = 100
+"""Forgotten together: one call to S3 and four to DynamoDB."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +40,12 @@ class Sweep:
         self._leftovers = leftovers
 
     def __call__(self, is_over: Callable[[], bool] = lambda: False) -> Swept:
-        """`is_over` is asked between any two; what is left then waits for the next sweep."""
-        requests = failed = 0
+        """`is_over` is asked now and then; what is left then waits for the next sweep.
+
+        What was killed comes first: it is seldom, and requests expire all the time.
+        """
         done = {WorkKind.SAVE: 0, WorkKind.REMOVAL: 0}
-        for request in self._library.expired_requests():
-            if is_over():
-                break
-            try:
-                if request.image_id is None:
-                    self._objects.delete([request.object_key])
-                self._library.forget(request)
-                requests += 1
-            except FAILURES:
-                logger.exception("request %s could not be forgotten", request.id)
-                failed += 1
+        requests = failed = 0
         for work in self._library.overdue_work():
             if is_over():
                 break
@@ -60,4 +56,24 @@ class Sweep:
             except FAILURES:
                 logger.exception("the %s of image %s could not be cleared away", work.kind, work.key)
                 failed += 1
+        expired = self._library.expired_requests()
+        while not is_over() and (batch := list(islice(expired, BATCH_REQUESTS))):
+            try:
+                kept = self._forget(batch)
+                requests += len(batch) - kept
+                failed += kept
+            except FAILURES:
+                logger.exception("%d requests could not be forgotten", len(batch))
+                failed += len(batch)
         return Swept(requests, done[WorkKind.SAVE], done[WorkKind.REMOVAL], failed)
+
+    def _forget(self, requests: Sequence[Request]) -> int:
+        """How many of them are kept, because their bytes could not be deleted."""
+        kept: Collection[str] = ()
+        try:
+            self._objects.delete(request.object_key for request in requests if request.image_id is None)
+        except DeletionFailed as error:
+            logger.exception("the bytes of some requests could not be deleted")
+            kept = error.keys
+        self._library.forget(request for request in requests if request.object_key not in kept)
+        return len(kept)

@@ -89,17 +89,17 @@ class VectorLog:
     def read(self, account: str, limit: int | None = None) -> Log:
         """What was put and removed; `limit`: at most so many items, entries put first."""
         puts: list[Item] = []
-        removed: list[str] = []
+        removed: dict[str, None] = {}
         items = self._table.query_all(self._pk(account), sk_between=PUTS_AND_REMOVALS)
         for item in islice(items, limit):
             if item["sk"].startswith(PUT):
                 puts.append(item)
             else:
-                removed.append(item["sk"].removeprefix(REMOVE))
+                removed[item["sk"].removeprefix(REMOVE)] = None
         is_whole = limit is None or len(puts) + len(removed) < limit
         put_keys = tuple(item["sk"].removeprefix(PUT) for item in puts)
-        rows = self._rows([item for item, key in zip(puts, put_keys, strict=True) if key not in set(removed)])
-        return Log(rows, put_keys, as_keys(removed), is_whole)
+        rows = self._rows([item for item, key in zip(puts, put_keys, strict=True) if key not in removed])
+        return Log(rows, put_keys, as_keys(list(removed)), is_whole)
 
     def gone(self, account: str) -> NDArray[np.bytes_]:
         """The keys [n] that must not be put back."""
