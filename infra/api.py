@@ -7,18 +7,22 @@ from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
 from infra.crowd import Crowd
-from infra.operation import Operation
+from infra.operation import Operation, camel_case
 from infra.rest_api import RestApi, accept_method
 from infra.search import Search
 from infra.settings import Settings
 
 TASKS_PATHS = ("/functions/{function}/tasks", "/{account}/functions/{function}/tasks")
 
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "'*'"}
+"""As the Lambda of `POST /` answers, so that a page of any origin can read what went wrong."""
+
 PICTURE_PATHS = ("/image/{file}", "/thumbnail/{file}")
 
-PREFLIGHT = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "OPTIONS,POST",
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
+"""What `POST /` says in its envelope and its headers, whoever answers."""
+
+PREFLIGHT = CORS | {
     "Access-Control-Allow-Headers": "content-type,x-api-key",
     "Access-Control-Max-Age": "86400",
 }
@@ -95,7 +99,14 @@ class Api(RestApi):
             )
 
     def _add_search(self, search: Search) -> None:
-        self._refuse_verbs("/", allowed="OPTIONS, POST")
+        self._mock(
+            "ANY",
+            "/",
+            status=405,
+            body=json.dumps({"statusCode": 405, "error": "this path takes only OPTIONS, POST", "headers": CORS}),
+            headers={"Allow": "OPTIONS, POST"} | CORS,
+            why_open=ALWAYS_THE_SAME_ERROR,
+        )
         self._mock("OPTIONS", "/", status=200, body="", headers=PREFLIGHT, why_open="Browsers ask it without a key.")
         self.route("POST", "/", search.find_similar, authorizer=self._authorizer)
         self._refuse_verbs("/image/find", allowed="GET")
@@ -144,14 +155,13 @@ class Api(RestApi):
     def _gateway_responses(self) -> None:
         """What is answered where no method of ours is reached; a default stands for all that have no line."""
         response = apigateway.ResponseType
-        again_in_a_second = {"Retry-After": "'1'"}
         slower = error_body("TooManyRequests", "too many requests; try again in a second")
         for type, status, body, headers in (
             (response.MISSING_AUTHENTICATION_TOKEN, "404", error_body("NotFound", "no such path"), None),
             (response.UNAUTHORIZED, "401", error_body("Unauthorized", "Missing an API key"), None),
             (response.ACCESS_DENIED, "403", error_body("Forbidden", "Invalid API key"), None),
-            (response.THROTTLED, "429", slower, again_in_a_second),
-            (response.QUOTA_EXCEEDED, "429", slower, again_in_a_second),
+            (response.THROTTLED, "429", slower, {"Retry-After": "'1'"}),
+            (response.QUOTA_EXCEEDED, "429", slower, {"Retry-After": "'1'"}),
             (response.REQUEST_TOO_LARGE, "413", error_body("RequestTooLarge", "the body is too large"), None),
             (
                 response.UNSUPPORTED_MEDIA_TYPE,
@@ -168,10 +178,10 @@ class Api(RestApi):
             ),
         ):
             self.add_gateway_response(
-                _camel_case(type.response_type),
+                camel_case(type.response_type),
                 type=type,
                 status_code=status,
-                response_headers=headers,
+                response_headers=ANY_ORIGIN | (headers or {}),
                 templates={"application/json": body},
             )
 
@@ -179,7 +189,3 @@ class Api(RestApi):
 def error_body(code: str, message: str) -> str:
     """An error as the Lambdas answer it."""
     return json.dumps({"error": code, "message": message})
-
-
-def _camel_case(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_"))

@@ -85,7 +85,7 @@ class Operation(Permitted, lambda_.Function):
         role, log_group = _role_and_log(scope, name)
         super().__init__(
             scope,
-            _camel_case(name),
+            camel_case(name),
             runtime=RUNTIME,
             architecture=lambda_.Architecture.custom(settings.lambda_architecture),
             code=lambda_.Code.from_asset(str(FUNCTIONS / name), exclude=list(packaging.CACHES)),
@@ -127,7 +127,7 @@ class ImageOperation(Permitted, lambda_.DockerImageFunction):
         role, log_group = _role_and_log(scope, name)
         super().__init__(
             scope,
-            _camel_case(name),
+            camel_case(name),
             architecture=lambda_.Architecture.custom(settings.lambda_architecture),
             code=_search_image(module, settings),
             environment=_environment(name, environment, settings),
@@ -155,7 +155,7 @@ def _search_image(module: str, settings: Settings) -> lambda_.DockerImageCode:
 
 
 def _role_and_log(scope: Construct, name: str) -> tuple[iam.Role, logs.LogGroup]:
-    id = _camel_case(name)
+    id = camel_case(name)
     log_group = logs.LogGroup(
         scope, f"{id}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
     )
@@ -166,5 +166,6 @@ def _environment(name: str, environment: dict[str, str], settings: Settings) -> 
     return {**environment, "POWERTOOLS_SERVICE_NAME": name, "POWERTOOLS_LOG_LEVEL": settings.log_level}
 
 
-def _camel_case(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A construct's id from a name with underscores: `put_task` or `PUT_TASK` is `PutTask`."""
     return "".join(word.capitalize() for word in name.split("_"))

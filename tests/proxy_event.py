@@ -21,27 +21,34 @@ def proxy_event(
     headers: Mapping[str, str] | None = None,
     body: str | None = None,
     is_base64: bool = False,
+    resource: str | None = None,
     path_parameters: Mapping[str, str] | None = None,
     caller: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The event of a request to `address`: a path with its stage, `prefix`, and perhaps a query.
 
-    `path_parameters`: percent-encoded, as REST APIs pass them. `caller`: what the authorizer said, if there is one.
+    `resource`: the route; unless it is given, one that takes every path. `path_parameters`: percent-encoded, as REST
+    APIs pass them. `caller`: what the authorizer said, if there is one.
     """
     url = urlsplit(address)
     sent = dict(headers or {})
     query: dict[str, list[str]] = {}
     for name, value in parse_qsl(url.query, keep_blank_values=True):
         query.setdefault(name, []).append(value)
+    path = url.path.removeprefix(prefix) or "/"
+    parameters = dict(path_parameters or {})
+    if resource is None:
+        resource = "/" if path == "/" else "/{proxy+}"
+        parameters |= {"proxy": path.removeprefix("/")} if path != "/" else {}
     return {
-        "resource": "/{proxy+}",
-        "path": url.path.removeprefix(prefix) or "/",
+        "resource": resource,
+        "path": path,
         "httpMethod": method,
         "headers": sent or None,
         "multiValueHeaders": {name: [value] for name, value in sent.items()} or None,
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": dict(path_parameters or {}) or None,
+        "pathParameters": parameters or None,
         "stageVariables": None,
         "requestContext": {
             "accountId": ACCOUNT_ID,

@@ -7,18 +7,18 @@ from crowdsight.proxy_request import ProxyRequest
 from crowdsight.search_http import Addresses, account_of, enveloped, enveloped_operation, similar_body, similar_document
 from crowdsight.wiring import wire
 
-wiring = wire()
+find_similar = wire().find_similar
 
 
 @enveloped_operation
 def handler(request: ProxyRequest) -> dict[str, Any]:
     body, addresses = similar_body(request), Addresses(request.base_url)
-    hits = wiring.find_similar(
+    hits = find_similar(
         account_of(request),
         url=body.url,
         data=None if body.image is None else decode_base64(body.image),
         text=body.text,
         own_file=None if body.url is None else addresses.file_at(body.url),
-        limit=body.num_similar,
+        limit=body.limit,
     )
     return enveloped(similar_document(hits, addresses, with_labels=body.get_labels is not None))

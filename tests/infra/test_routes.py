@@ -8,6 +8,7 @@ import pytest
 
 from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
 from crowdsight.openapi import describe_api
+from crowdsight.search_http import CORS
 from tests.infra.template import Assembly, Template, text_of
 
 PUBLIC, KEY = "NONE", "CUSTOM"
@@ -156,7 +157,20 @@ def test_a_wrong_verb_is_told_the_right_ones(assembly: Assembly, path: str, allo
         and method["Metadata"]["aws:cdk:path"].removesuffix("/ANY/Resource").endswith(f"/{path}")
     ]
     assert told
-    assert all(parameters == {"method.response.header.Allow": allow} for parameters in told)
+    assert all(parameters["method.response.header.Allow"] == allow for parameters in told)
+
+
+def test_a_wrong_verb_for_similar_images_is_refused_in_their_envelope(assembly: Assembly) -> None:
+    (answer,) = [
+        method["Properties"]["Integration"]["IntegrationResponses"][0]
+        for method in assembly.service.of_type("AWS::ApiGateway::Method").values()
+        if method["Metadata"]["aws:cdk:path"].endswith("/Default/ANY/Resource")
+    ]
+    body = json.loads(answer["ResponseTemplates"]["application/json"])
+    assert (body.keys(), body["statusCode"]) == ({"statusCode", "error", "headers"}, 405)
+    sent = {name.removeprefix("method.response.header."): value for name, value in answer["ResponseParameters"].items()}
+    assert all(sent[name] == f"'{value}'" for name, value in body["headers"].items())
+    assert body["headers"] == CORS
 
 
 def test_the_gateways_own_answers(assembly: Assembly) -> None:
@@ -165,8 +179,9 @@ def test_the_gateways_own_answers(assembly: Assembly) -> None:
         properties = response["Properties"]
         body = json.loads(properties["ResponseTemplates"]["application/json"])
         assert set(body) == {"error", "message"}
+        assert properties["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
         found[properties["ResponseType"]] = (properties.get("StatusCode"), body["error"])
-        retry_after = properties.get("ResponseParameters", {}).get("gatewayresponse.header.Retry-After")
+        retry_after = properties["ResponseParameters"].get("gatewayresponse.header.Retry-After")
         assert (retry_after == "'1'") == (properties.get("StatusCode") == "429")
     assert found == GATEWAY_STATUSES
 

@@ -393,6 +393,11 @@ def test_a_wrong_query_is_400_in_the_envelope(api: Api, body: dict[str, Any]) ->
     assert_is_enveloped_error(similar(api, **body), 400)
 
 
+def test_an_address_of_ours_that_no_picture_has_is_400_in_the_envelope(api: Api, running: RunningStack) -> None:
+    url = f"{running['api_url'].rstrip('/')}/image/{'0' * 32}.jpg"
+    assert "no such image" in assert_is_enveloped_error(similar(api, url=url), 400)
+
+
 def test_broken_json_is_400_in_the_envelope(api: Api) -> None:
     assert "JSON" in assert_is_enveloped_error(api.request("POST", "/", '{"text": '), 400)
     assert_is_enveloped_error(api.request("POST", "/", b'{"text": "\xff"}'), 400)
@@ -429,8 +434,6 @@ def test_a_key_is_needed_but_for_pictures(api: Api, verb: str, path: str, body: 
 @pytest.mark.parametrize(
     ("verb", "path", "allowed"),
     [
-        ("PUT", "/", "OPTIONS, POST"),
-        ("GET", "/", "OPTIONS, POST"),
         ("POST", "/image/find", "GET"),
         ("GET", "/image/save", "POST"),
         ("DELETE", "/image/a.jpg", "GET"),
@@ -441,6 +444,13 @@ def test_another_verb_is_405_and_told_the_right_ones(api: Api, verb: str, path: 
     reply = api.request(verb, path)
     assert_is_error(reply, 405, "MethodNotAllowed")
     assert reply.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE"])
+def test_another_verb_than_post_is_405_in_the_envelope(api: Api, verb: str) -> None:
+    reply = api.request(verb, "/")
+    assert_is_enveloped_error(reply, 405)
+    assert reply.headers["allow"] == "OPTIONS, POST"
 
 
 def test_the_original_client_works_by_url_by_picture_and_by_words(

@@ -54,7 +54,7 @@ def test_both_names_of_the_threshold_mean_the_same(name: str, text: str, thresho
         *((f"url=a&max_results={text}", "query.max_results") for text in ("0", "51", "-1", "1.5", "many", "", "1e9")),
         *((f"url=a&max_similarity={text}", "query.max_similarity") for text in ("-0.1", "1.1", "nan", "inf", "x", "")),
         *((f"url=a&min_similarity={text}", "query.min_similarity") for text in ("-0.1", "1.1", "nan", "-inf")),
-        ("url=a&min_similarity=0.5&max_similarity=0.5", "two names of one threshold"),
+        ("url=a&min_similarity=0.5&max_similarity=0.6", "two names of one threshold"),
     ],
 )
 def test_a_wrong_parameter_is_named(query: str, field: str) -> None:
@@ -62,6 +62,10 @@ def test_a_wrong_parameter_is_named(query: str, field: str) -> None:
         find_query(asked(query))
     assert field in refused.value.message
     assert len(refused.value.message) < 300
+
+
+def test_the_threshold_may_be_given_by_both_names_if_they_agree() -> None:
+    assert find_query(asked("url=a&min_similarity=0.5&max_similarity=0.5")).threshold == 0.5
 
 
 # Save
@@ -92,7 +96,7 @@ def test_an_unknown_key_is_refused_by_its_name() -> None:
 @pytest.mark.parametrize("name", ["url", "image", "text"])
 def test_one_similar_image_without_labels_is_what_is_asked_for_by_default(name: str) -> None:
     body = similar_body(sent({name: "x"}))
-    assert (getattr(body, name), body.num_similar, body.get_labels) == ("x", 1, None)
+    assert (getattr(body, name), body.limit, body.get_labels) == ("x", 1, None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +118,7 @@ def test_there_is_exactly_one_query(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("extra", "field"),
     [
-        *(({"num_similar": number}, "body.num_similar") for number in (0, 51, -1, 1.5, "3", True, None)),
+        *(({"num_similar": number}, "body.num_similar") for number in (0, 51, -1, 1.5, "3", True)),
         *(({"get_labels": labels}, "body.get_labels") for labels in ("coco", "", 1, True)),
         ({"text": ""}, "body.text"),
         ({"text": "a" * 1001}, "body.text"),
@@ -131,9 +135,22 @@ def test_labels_may_be_asked_for_or_null() -> None:
     assert similar_body(sent({"text": "a", "get_labels": None})).get_labels is None
 
 
-def test_another_media_type_is_refused() -> None:
+def test_a_number_that_is_null_is_as_good_as_absent() -> None:
+    assert similar_body(sent({"text": "a", "num_similar": None})).limit == 1
+    assert similar_body(sent({"text": "a", "num_similar": 50})).limit == 50
+
+
+def test_a_save_is_json_and_a_search_may_call_itself_anything() -> None:
     with pytest.raises(UnsupportedMediaType):
-        similar_body(sent({"text": "a"}, "text/plain"))
+        save_body(sent({"request_id": "a"}, "text/plain"))
+    assert similar_body(sent({"text": "a"}, "text/plain")).text == "a"
+
+
+@pytest.mark.parametrize("body", [[], "text", 1, None])
+@pytest.mark.parametrize("read", [save_body, similar_body])
+def test_a_body_that_is_no_object_is_told_so(read: Any, body: Any) -> None:
+    with pytest.raises(InvalidRequest, match="the body must be a JSON object"):
+        read(sent(json.dumps(body)))
 
 
 def test_an_answer_is_in_the_envelope_with_its_document_as_text() -> None:
@@ -193,7 +210,16 @@ def test_an_address_leads_back_to_its_file(base: str) -> None:
     [
         ("HTTPS://API.EXAMPLE.COM/prod/image/a.jpg", "a.jpg"),
         ("https://api.example.com:443/prod/image/a.jpg", "a.jpg"),
+        ("http://api.example.com/prod/image/a.jpg", "a.jpg"),
+        ("https://api.example.com./prod/image/a.jpg", "a.jpg"),
+        ("https://api.example.com/%70rod/image/a%2Ejpg", "a.jpg"),
         ("https://api.example.com/prod/image/", ""),
+        ("ftp://api.example.com/prod/image/a.jpg", None),
+        ("//api.example.com/prod/image/a.jpg", None),
+        ("https://user@api.example.com/prod/image/a.jpg", None),
+        ("https://api.example.com/prod/image/a .jpg", None),
+        ("https://api.exam\tple.com/prod/image/a.jpg", None),
+        ("http://api.example.com:443/prod/image/a.jpg", None),
         ("https://api.example.com/prod/thumbnail/a.webp", None),
         ("https://api.example.com/image/a.jpg", None),
         ("https://api.example.com/prod/image/b/a.jpg", None),
@@ -218,6 +244,20 @@ def test_the_base_address_is_the_one_that_the_client_used() -> None:
     assert request.base_url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
 
 
+@pytest.mark.parametrize("path", ["/v1/images/image/find", "/v1/images/image/find/"])
+def test_the_base_address_has_a_custom_domains_base_path(path: str) -> None:
+    event = proxy_event("GET", path, resource="/image/find")
+    event["requestContext"]["domainName"] = "api.example.com"
+    request = ProxyRequest.from_event(event)
+    assert request.base_url == "https://api.example.com/v1/images"
+    assert request.path == path.removeprefix("/v1/images")
+
+
+def test_a_scheme_that_is_neither_http_nor_https_does_not_get_into_addresses() -> None:
+    event = proxy_event("GET", "/image/find", headers={"X-Forwarded-Proto": "javascript"})
+    assert ProxyRequest.from_event(event).origin.startswith("https:")
+
+
 # Pictures
 
 
@@ -232,6 +272,12 @@ def test_a_picture_is_answered_as_its_bytes_to_be_cached_and_not_to_be_sniffed()
 
 @pytest.mark.parametrize(("folder", "thumbnail"), [("image", False), ("thumbnail", True)])
 def test_the_path_says_which_file_is_meant(folder: str, thumbnail: bool) -> None:
-    event = proxy_event("GET", f"/{folder}/a%2Ejpg", path_parameters={"file": "a%2Ejpg"})
-    request = ProxyRequest.from_event(event)
-    assert (file_of(request), is_thumbnail(request)) == ("a.jpg", thumbnail)
+    for base_path in ("", "/prod", "/v1/api"):
+        event = proxy_event(
+            "GET",
+            f"{base_path}/{folder}/a%2Ejpg",
+            resource=f"/{folder}/{{file}}",
+            path_parameters={"file": "a%2Ejpg"},
+        )
+        request = ProxyRequest.from_event(event)
+        assert (file_of(request), is_thumbnail(request)) == ("a.jpg", thumbnail)

@@ -119,7 +119,12 @@ def json_body(request: ProxyRequest) -> Any:
     """The body as a JSON value. Raises UnsupportedMediaType, InvalidRequest."""
     if "content-type" in request.headers and request.media_type != "application/json":
         raise UnsupportedMediaType("the body must be application/json")
+    return json_value(request.body)
+
+
+def json_value(body: bytes) -> Any:
+    """Raises InvalidRequest."""
     try:
-        return from_json(request.body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error

@@ -11,7 +11,8 @@ from typing import Any, Self
 class ProxyRequest:
     """A proxy event of payload version 1.0, or a REQUEST authorizer's.
 
-    `path`: percent-encoded as sent, without the stage; `whole_path`: with it, as the client sent it.
+    `path`: percent-encoded as sent, without the stage or a custom domain's base path; `whole_path`: with them, as the
+    client sent it. `resource`: the route that it was found under, such as `/image/{file}`.
     `path_parameters`: percent-encoded too. `query`: decoded, in order, a name as often as it was sent.
     `headers`: by lower-case name. `id` names the request in the log.
     `origin`: what the client reached the API at, such as `https://api.example.com`.
@@ -21,6 +22,7 @@ class ProxyRequest:
     method: str
     path: str
     whole_path: str = ""
+    resource: str = ""
     origin: str = ""
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     query: tuple[tuple[str, str], ...] = ()
@@ -37,12 +39,16 @@ class ProxyRequest:
         query = event.get("multiValueQueryStringParameters") or {}
         body = event.get("body") or ""
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        parameters = event.get("pathParameters") or {}
+        whole_path, resource = context.get("path") or event["path"], event["resource"]
+        scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
         return cls(
             method=event["httpMethod"].upper(),
-            path=event["path"],
-            whole_path=context.get("path") or event["path"],
-            origin=f"{headers.get('x-forwarded-proto', 'https')}://{context.get('domainName', '')}",
-            path_parameters=event.get("pathParameters") or {},
+            path=_own_path(whole_path, resource, parameters),
+            whole_path=whole_path,
+            resource=resource,
+            origin=f"{scheme}://{context.get('domainName', '')}",
+            path_parameters=parameters,
             query=tuple((name, value) for name, values in query.items() for value in values),
             headers=headers,
             # A gateway can hand on a lone surrogate, which UTF-8 has no bytes for.
@@ -54,10 +60,8 @@ class ProxyRequest:
 
     @property
     def prefix(self) -> str:
-        """What comes before `path` in addresses: "/prod" under a stage, "" on a domain of its own."""
-        if self.path == "/" or self.whole_path.endswith(self.path):
-            return self.whole_path.removesuffix(self.path).rstrip("/")
-        return ""
+        """What comes before `path` in addresses: "/prod" under a stage, "" or a base path on a domain of its own."""
+        return self.whole_path.removesuffix(self.path).rstrip("/")
 
     @property
     def base_url(self) -> str:
@@ -72,6 +76,22 @@ class ProxyRequest:
     def asked(self, name: str) -> str:
         """A query parameter's last value, "" if there is none."""
         return dict(self.query).get(name, "")
+
+
+def _own_path(whole_path: str, resource: str, parameters: Mapping[str, str]) -> str:
+    """The end of a path that has as many segments as its resource.
+
+    An event's own `path` will not do: on a custom domain it has the base path in it.
+    """
+    if resource == "/":
+        return "/"
+    segments = [
+        parameters.get(segment[1:-2], "").strip("/") if segment.endswith("+}") else segment
+        for segment in resource.strip("/").split("/")
+    ]
+    depth = "/".join(segments).count("/") + 1
+    prefix = whole_path.rstrip("/").rsplit("/", depth)[0]
+    return whole_path[len(prefix) :]
 
 
 def _decode_base64(body: str) -> bytes:

@@ -6,6 +6,7 @@ envelope of the API that it stands in for: `{"statusCode", "body": "<JSON text>"
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from crowdsight.errors import CrowdsightError, InvalidRequest
-from crowdsight.http import Answer, Handler, Operation, answer, guarded, json_body
+from crowdsight.http import Answer, Handler, Operation, answer, guarded, json_body, json_value
 from crowdsight.proxy_request import ProxyRequest
 from crowdsight.tasks import describe
 
@@ -32,6 +33,7 @@ KEEP_S = 365 * 86_400
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+BLANKS_AND_CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 
 Number = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,7 +51,7 @@ class FindQuery(BaseModel):
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Self:
-        if self.max_similarity is not None and self.min_similarity is not None:
+        if self.max_similarity is not None and self.min_similarity not in (None, self.max_similarity):
             raise ValueError("max_similarity and min_similarity are two names of one threshold: give one")
         return self
 
@@ -74,7 +76,7 @@ class SimilarBody(BaseModel):
     url: Annotated[str, StringConstraints(min_length=1)] | None = None
     image: Annotated[str, StringConstraints(min_length=1)] | None = None
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = None
-    num_similar: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 1
+    num_similar: Annotated[int, Field(ge=1, le=MAX_RESULTS)] | None = None
     get_labels: Literal["coco_yolov7"] | None = None
 
     @model_validator(mode="after")
@@ -82,6 +84,10 @@ class SimilarBody(BaseModel):
         if sum(query is not None for query in (self.url, self.image, self.text)) != 1:
             raise ValueError("give exactly one of url, image and text")
         return self
+
+    @property
+    def limit(self) -> int:
+        return self.num_similar or 1
 
 
 def find_query(request: ProxyRequest) -> FindQuery:
@@ -95,11 +101,13 @@ def save_body(request: ProxyRequest) -> SaveBody:
 
 
 def similar_body(request: ProxyRequest) -> SimilarBody:
-    """Raises UnsupportedMediaType, InvalidRequest."""
-    return _read(SimilarBody, json_body(request), "body")
+    """Whatever its Content-Type is. Raises InvalidRequest."""
+    return _read(SimilarBody, json_value(request.body), "body")
 
 
 def _read(model: type[Model], value: Any, root: str) -> Model:
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"the {root} must be a JSON object")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -120,18 +128,25 @@ class Addresses:
 
     def file_at(self, url: str) -> str | None:
         """The name of the picture that is served at an address, there or not; None where it is not one of ours."""
-        try:
-            own, other = urlsplit(self.base_url), urlsplit(url)
-            if _place(own.scheme, own.hostname, own.port) != _place(other.scheme, other.hostname, other.port):
-                return None
-        except ValueError:
+        own, other = _split(self.base_url), _split(url)
+        if own is None or other is None or own[:2] != other[:2]:
             return None
-        folder, _, file = other.path.rpartition("/")
-        return unquote(file) if folder == f"{own.path}/image" else None
+        folder, _, file = other[2].rpartition("/")
+        return file if folder == f"{own[2]}/image" else None
 
 
-def _place(scheme: str, host: str | None, port: int | None) -> tuple[str | None, int | None]:
-    return host, port or DEFAULT_PORTS.get(scheme)
+def _split(url: str) -> tuple[str, int | None, str] | None:
+    """Host, port (None for a scheme's own) and decoded path of an http or https URL; None for anything else."""
+    if BLANKS_AND_CONTROLS.search(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not host or "@" in parts.netloc:
+        return None
+    return host.rstrip("."), None if port == DEFAULT_PORTS[parts.scheme] else port, unquote(parts.path)
 
 
 def account_of(request: ProxyRequest) -> str:
@@ -147,7 +162,7 @@ def file_of(request: ProxyRequest) -> str:
 
 def is_thumbnail(request: ProxyRequest) -> bool:
     """Whether a path is that of a thumbnail."""
-    return request.path.startswith("/thumbnail/")
+    return request.resource == "/thumbnail/{file}"
 
 
 def found_document(finding: "Finding", addresses: Addresses) -> dict[str, Any]:

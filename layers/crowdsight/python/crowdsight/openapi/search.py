@@ -17,7 +17,7 @@ from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_co
 from crowdsight.search_http import MAX_RESULTS, SaveBody, SimilarBody
 
 _URL = {"type": "string", "format": "uri"}
-_SCORE = {"type": "number", "minimum": -1, "maximum": 1}
+_SCORE = {"type": "number", "minimum": 0, "maximum": 1}
 _BAD_IMAGE = (InvalidRequest.code, UnfetchableImage.code, UndecodableImage.code)
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 
@@ -112,7 +112,7 @@ def _find() -> dict[str, Any]:
             _query("url", {"type": "string", "minLength": 1}, "http or https", required=True),
             _query("max_results", {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": 5}),
             _query("max_similarity", threshold, "Results below it are left out, whatever its name says."),
-            _query("min_similarity", threshold, "The same, by an honest name; only one of both may be given."),
+            _query("min_similarity", threshold, "The same, by an honest name; both must be equal."),
         ],
         "responses": _found("What was found.", "Finding") | error_answers(*_BAD_IMAGE, *ALWAYS),
     }
@@ -146,7 +146,7 @@ def _similar() -> dict[str, Any]:
         "summary": "Stored images like a picture, by URL or bytes, or like words; with COCO labels if asked for.",
         "requestBody": {"required": True, "content": json_content(reference(SimilarBody))},
         "responses": _found("Found.", "Similar")
-        | error_answers(*_BAD_IMAGE, "RequestTooLarge", UnsupportedMediaType.code, *ALWAYS, model="SimilarError"),
+        | error_answers(*_BAD_IMAGE, "RequestTooLarge", *ALWAYS, model="SimilarError"),
     }
 
 

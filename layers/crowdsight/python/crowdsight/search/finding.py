@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crowdsight.errors import InvalidRequest, NotFound
+from crowdsight.errors import InvalidRequest, NotFound, UnfetchableImage
 from crowdsight.images.decoding import decode
 from crowdsight.search.library import ImageRecord, Library
 from crowdsight.search.neighbours import Hit, Neighbours
@@ -48,7 +48,7 @@ class OwnImages:
         """Raises NotFound unless the account has it."""
         image = self._library.image_of_file(account, file)
         if image is None:
-            raise NotFound(f"no such image: {file}")
+            raise NotFound("the account has no such image")
         return image
 
     def nearest(self, image: ImageRecord, limit: int) -> list[Hit]:
@@ -58,7 +58,7 @@ class OwnImages:
             return [itself]
         data = self._objects.get(image.object_key)
         if data is None:
-            raise NotFound(f"no such image: {image.file}")
+            raise NotFound("the image has just been removed")
         query = embed_for_search(self._bundle, data)
         space = self._bundle.image_space
         others = self._neighbours.nearest(image.account, space, query, limit - 1, without=[image.image_id])
@@ -140,12 +140,15 @@ class FindSimilar:
         """Most similar first, for exactly one of `url`, `data` (an image's bytes) and `text`.
 
         `own_file`: the file's name, if the URL is one of our own addresses.
-        Raises InvalidRequest, UnfetchableImage, UndecodableImage; NotFound if there is no such file of the account's.
+        Raises InvalidRequest, UnfetchableImage (also if there is no such file of the account's), UndecodableImage.
         """
         if sum(query is not None for query in (url, data, text)) != 1:
             raise InvalidRequest("exactly one of url, image and text is needed")
         if own_file is not None:
-            return self._own_images.nearest(self._own_images.look_up(account, own_file), limit)
+            try:
+                return self._own_images.nearest(self._own_images.look_up(account, own_file), limit)
+            except NotFound as error:
+                raise UnfetchableImage(error.message) from error
         if text is not None:
             return self._neighbours.nearest(account, self._bundle.text_space, self._bundle.embed_text(text), limit)
         if url is not None:
