@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from crowdsight.errors import CrowdsightError, InvalidRequest
 from crowdsight.http import Answer, Handler, Operation, answer, guarded, json_body, json_value
+from crowdsight.models.texts import MAX_CHARACTERS
 from crowdsight.proxy_request import ProxyRequest
 from crowdsight.tasks import describe
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # what embeds and searches is not in every Lambda that speaks
     from crowdsight.search.neighbours import Hit
 
 MAX_RESULTS = 50
-MAX_TEXT = 1000
 KEEP_S = 365 * 86_400
 """How long a picture may be cached: its address never leads to another one."""
 
@@ -75,7 +75,7 @@ class SimilarBody(BaseModel):
 
     url: Annotated[str, StringConstraints(min_length=1)] | None = None
     image: Annotated[str, StringConstraints(min_length=1)] | None = None
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)] | None = None
     num_similar: Annotated[int, Field(ge=1, le=MAX_RESULTS)] | None = None
     get_labels: Literal["coco_yolov7"] | None = None
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
 
+from crowdsight.errors import InvalidRequest
 from crowdsight.models.bundle import Detection
 from crowdsight.models.descriptions import ConseDescription
 from crowdsight.models.files import find_verified
@@ -89,7 +90,11 @@ class ConseBundle:
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
         encoder = self._description.text_encoder
-        tokens = self._tokenizer().encode(readable(text))
+        tokenizer = self._tokenizer()
+        tokens = tokenizer.encode(readable(text))
+        unknown = tokenizer.model.unk_token
+        if all(token == unknown or mask for token, mask in zip(tokens.tokens, tokens.special_tokens_mask, strict=True)):
+            raise InvalidRequest("text has no word that the model knows")
         ids, mask = np.array([tokens.ids], np.int64), np.array([tokens.attention_mask], np.int64)
         (rows,) = self._texts.run([encoder.output], {encoder.ids_input: ids, encoder.mask_input: mask})
         return unit_rows(rows)[0]

@@ -2,7 +2,7 @@
 
 from crowdsight.errors import InvalidRequest
 
-MAX_CHARACTERS = 4000
+MAX_CHARACTERS = 1000
 """More than any encoder reads; tokenizing a megabyte to keep 128 tokens of it would be a gift to the impolite."""
 
 
