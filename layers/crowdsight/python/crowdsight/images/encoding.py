@@ -1,10 +1,11 @@
 """Decoded images as they are stored and shown: re-encoded, so that nothing of a stranger's file is passed on."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from io import BytesIO
-from math import sqrt
-from typing import Any, Literal
+from math import ceil, sqrt
+from typing import Any, Literal, overload
 
 from PIL import Image
 
@@ -13,8 +14,8 @@ JPEG_QUALITY = 92
 JPEG_SUBSAMPLING = "4:2:0"
 """As cameras have it themselves; without it files grow by a third, for colours that hardly anybody sees."""
 PNG_COMPRESS_LEVEL = 6
-ABANDONED_BYTES = 4 * MAX_STORED_BYTES
-"""A PNG that has grown to this is not finished: much too large, and the largest would take ten seconds."""
+PROBE_PX = 1024 * 1024
+FULL_ENOUGH = 0.85
 THUMBNAIL_SIDE_PX = 256
 THUMBNAIL_QUALITY = 80
 REDUCING_GAP = 3.0
@@ -31,30 +32,39 @@ class StoredImage:
     width: int
     height: int
 
-    @property
-    def media_type(self) -> str:
-        return f"image/{self.format}"
-
-    @property
-    def extension(self) -> str:
-        return {"jpeg": "jpg", "png": "png"}[self.format]
-
 
 def store_form(image: Image.Image) -> StoredImage:
-    """A decoded image as JPEG, or as PNG where something is transparent; scaled down until it takes 4.4 MB at most."""
-    scaled = image
+    """A decoded image as JPEG, or as PNG where something is transparent; scaled down until it takes 4.4 MB at most.
+
+    One that fits as it is is never scaled. Any other fills the limit to 85 % or so.
+    """
+    stored = _encode(image, MAX_STORED_BYTES)
+    if stored is not None:
+        return stored
+    # How well it compresses shows in a small copy; a large one would take ten seconds.
+    small = image.reduce(max(ceil(sqrt(image.width * image.height / PROBE_PX)), 1))
+    pixels = _pixels_that_fit(small, len(_encode(small).data))
+    best: StoredImage | None = None
     while True:
-        try:
-            stored = _encode(scaled)
-            size_bytes = len(stored.data)
-        except _Abandoned:
-            size_bytes = ABANDONED_BYTES
-        if size_bytes <= MAX_STORED_BYTES:
-            return stored
-        # Bytes go about with the pixels, of PNG somewhat slower.
-        factor = min(0.9, 0.97 * sqrt(MAX_STORED_BYTES / size_bytes))
-        size = max(int(scaled.width * factor), 1), max(int(scaled.height * factor), 1)
+        factor = min(sqrt(pixels / (image.width * image.height)), 0.99)
+        size = max(int(image.width * factor), 1), max(int(image.height * factor), 1)
         scaled = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+        stored = _encode(scaled)
+        size_bytes = len(stored.data)
+        if size_bytes > MAX_STORED_BYTES:
+            if best is not None:
+                return best
+            pixels = min(_pixels_that_fit(scaled, size_bytes), 0.9 * pixels)
+        elif best is not None or size_bytes >= FULL_ENOUGH * MAX_STORED_BYTES:
+            return stored
+        else:  # once more, for what larger ones compress better than the small one
+            best = stored
+            pixels = _pixels_that_fit(scaled, size_bytes)
+
+
+def _pixels_that_fit(scaled: Image.Image, size_bytes: int) -> float:
+    """How many pixels fill the limit, if bytes go with the pixels as they do in `scaled`."""
+    return 0.97 * MAX_STORED_BYTES * scaled.width * scaled.height / size_bytes
 
 
 def thumbnail(image: Image.Image) -> bytes:
@@ -83,19 +93,34 @@ class _Abandoned(Exception):
 
 
 class _File(BytesIO):
-    """A file that is given up when it gets much too long."""
+    """A file that is given up when it gets longer than it may."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__()
+        self._limit_bytes = limit_bytes
 
     def write(self, part: Any, /) -> int:
-        if self.tell() + len(part) > ABANDONED_BYTES:
+        if self.tell() + len(part) > self._limit_bytes:
             raise _Abandoned
         return super().write(part)
 
 
-def _encode(image: Image.Image) -> StoredImage:
-    """Raises _Abandoned."""
-    encoded = _File()
-    if image.mode == "RGBA":
-        image.save(encoded, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-        return StoredImage(encoded.getvalue(), "png", *image.size)
-    image.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=JPEG_SUBSAMPLING)
-    return StoredImage(encoded.getvalue(), "jpeg", *image.size)
+@overload
+def _encode(image: Image.Image) -> StoredImage: ...
+
+
+@overload
+def _encode(image: Image.Image, limit_bytes: int) -> StoredImage | None: ...
+
+
+def _encode(image: Image.Image, limit_bytes: int = sys.maxsize) -> StoredImage | None:
+    """None if it would take more than `limit_bytes`: found out as soon as it has taken them."""
+    encoded = _File(limit_bytes)
+    try:
+        if image.mode == "RGBA":
+            image.save(encoded, "PNG", compress_level=PNG_COMPRESS_LEVEL)
+            return StoredImage(encoded.getvalue(), "png", *image.size)
+        image.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=JPEG_SUBSAMPLING)
+        return StoredImage(encoded.getvalue(), "jpeg", *image.size)
+    except _Abandoned:
+        return None
