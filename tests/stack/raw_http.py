@@ -12,6 +12,9 @@ ANSWER_DEADLINE_S = 60.0
 RIGHT_KEY = "the right key"
 """Stands for the stack's own API key."""
 
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
+"""What the envelope of similar images says in its headers."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -96,5 +99,15 @@ def assert_is_error(reply: Reply, status: int, code: str) -> str:
     assert set(reply.document) == {"error", "message"}
     assert reply.document["error"] == code
     message: str = reply.document["message"]
+    assert message
+    return message
+
+
+def assert_is_enveloped_error(reply: Reply, status: int) -> str:
+    """The reply is an error of this status, in the envelope of similar images; its message."""
+    assert reply.status == status, (reply.status, reply.body[:500])
+    assert reply.document.keys() == {"statusCode", "error", "headers"}
+    assert (reply.document["statusCode"], reply.document["headers"]) == (status, CORS)
+    message: str = reply.document["error"]
     assert message
     return message

@@ -19,7 +19,7 @@ from tests.stack.crowd_hands import (
     picture_url,
     wait_for_hit,
 )
-from tests.stack.raw_http import Api, assert_is_error, task_target
+from tests.stack.raw_http import Api, assert_is_enveloped_error, assert_is_error, task_target
 from tests.stack.running_stack import RunningStack
 
 _numbers = itertools.count()
@@ -304,4 +304,4 @@ def test_an_odd_path_is_not_found(api: Api, target: str) -> None:
 
 @pytest.mark.parametrize("target", ["*", "/?functions/image-contains/tasks/a", "http://elsewhere.example"])
 def test_a_target_without_a_path_is_the_root_which_takes_other_verbs(api: Api, target: str) -> None:
-    assert_is_error(api.request("PUT", target, GOOD), 405, "MethodNotAllowed")
+    assert_is_enveloped_error(api.request("PUT", target, GOOD), 405)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openapi_spec_validator import validate
 
-from tests.stack.raw_http import Api, assert_is_error
+from tests.stack.raw_http import Api, assert_is_enveloped_error, assert_is_error
 from tests.stack.running_stack import RunningStack
 
 BUDGET_S = 25
@@ -32,7 +32,10 @@ def test_every_described_path_takes_the_verbs_that_are_described_and_no_other(ap
     for path, item in document["paths"].items():
         target = path.replace("{account}", running["account_id"]).replace("{task}", "described")
         refused = api.request("PATCH", target.replace("{file}", "described.jpg"))
-        assert_is_error(refused, 405, "MethodNotAllowed")
+        if path == "/":
+            assert_is_enveloped_error(refused, 405)
+        else:
+            assert_is_error(refused, 405, "MethodNotAllowed")
         assert refused.headers["allow"] == ", ".join(sorted(verb.upper() for verb in item if verb in VERBS))
 
 

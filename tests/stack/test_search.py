@@ -17,12 +17,11 @@ from PIL import Image
 from crowdsight.wiring import Wiring
 from local.workers.truth import PHOTOGRAPHS
 from tests.stack.picture_host import PictureHost, picture
-from tests.stack.raw_http import Api, Reply, assert_is_error
+from tests.stack.raw_http import CORS, Api, Reply, assert_is_enveloped_error, assert_is_error
 from tests.stack.running_stack import RunningStack, wait_for
 
 ACCOUNT = "default"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +51,6 @@ def similar_document(reply: Reply) -> Any:
     assert (envelope["statusCode"], envelope["headers"]) == (200, CORS)
     assert reply.headers["access-control-allow-origin"] == "*"
     return json.loads(envelope["body"])
-
-
-def assert_is_enveloped_error(reply: Reply, status: int) -> str:
-    assert reply.status == status, (reply.status, reply.body[:500])
-    assert reply.document.keys() == {"statusCode", "error", "headers"}
-    assert (reply.document["statusCode"], reply.document["headers"]) == (status, CORS)
-    message: str = reply.document["error"]
-    assert message
-    return message
 
 
 def saved_url(api: Api, url: str) -> str:
