@@ -42,7 +42,7 @@ class Search(Construct):
         self.save_image = self._image_operation(
             "save_image",
             table=["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"],
-            objects={READ: [REQUESTS], WRITE: [IMAGES, THUMBNAILS], DELETE: [IMAGES, THUMBNAILS]},
+            objects={READ: [IMAGES, REQUESTS], WRITE: [IMAGES, THUMBNAILS], DELETE: [IMAGES, THUMBNAILS]},
             names_images=True,
         )
         self.find_similar = self._image_operation(

@@ -92,7 +92,7 @@ def test_each_crowd_operation_may_use_the_table_only_as_it_does(
     [
         ("find_images", {"images", "vectors"}, {"requests"}, set()),
         ("find_similar", {"images", "vectors"}, set(), set()),
-        ("save_image", {"requests"}, {"images", "thumbnails"}, {"images", "thumbnails"}),
+        ("save_image", {"images", "requests"}, {"images", "thumbnails"}, {"images", "thumbnails"}),
         ("refresh_index", {"vectors"}, {"vectors"}, {"vectors"}),
         ("sweep_images", set(), set(), {"images", "requests", "thumbnails"}),
         ("get_image", {"images", "thumbnails"}, set(), set()),
