@@ -10,18 +10,33 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client.stack import AwsClients, Stack, StackNotFound
+from client.admin import add_admin
+from client.commands import (
+    DONE,
+    NO_ANSWER,
+    REFUSED,
+    USAGE,
+    WrongUsage,
+    account_name,
+    add_command,
+    add_place,
+    complain,
+    count,
+    show,
+    stack_of,
+)
+from client.stack import StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
+from crowdsight.errors import CrowdsightError
 
 if TYPE_CHECKING:  # what is about images takes a while to import, and callers need none of it
     from crowdsight.search.library import ImageRecord
@@ -31,11 +46,6 @@ API_KEY_VARIABLE = "CROWDSIGHT_API_KEY"
 DEFAULT_ACCOUNT = "default"
 PAGE_IMAGES = 100
 STORED_FILE = re.compile(r"([0-9a-f]{32})(\.[a-z]+)?")
-DONE, REFUSED, USAGE, NO_ANSWER = 0, 1, 2, 3
-
-
-class WrongUsage(Exception):
-    """What was asked for cannot be understood; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
@@ -45,20 +55,20 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         code: int = options.run(options, environment)
         return code
     except WrongUsage as error:
-        return _complain(error, USAGE)
-    except (ApiError, StackNotFound, ClientError) as error:
-        return _complain(error, REFUSED)
+        return complain(error, USAGE)
+    except (ApiError, CrowdsightError, StackNotFound, ClientError) as error:
+        return complain(error, REFUSED)
     except (ApiUnreachable, StillWaiting, BotoCoreError) as error:
-        return _complain(error, NO_ANSWER)
+        return complain(error, NO_ANSWER)
     except KeyboardInterrupt:
-        return _complain("stopped", NO_ANSWER)
+        return complain("stopped", NO_ANSWER)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="python -m client",
-        description="Crowd tasks for callers; the workplace and the index of images for operators.",
+        description="Crowd tasks for callers; accounts, the workplace and the index of images for operators.",
         epilog="Each command has its own --help. All of them are explained in client/README.md.",
     )
     subjects = top.add_subparsers(title="subjects", required=True, metavar="SUBJECT")
@@ -66,22 +76,23 @@ def parser() -> argparse.ArgumentParser:
     _add_workers(subjects.add_parser("workers", help="invite Workers"))
     _add_requesters(subjects.add_parser("requesters", help="fund requesters and issue their credentials"))
     _add_index(subjects.add_parser("index", help="add, list, remove and count the images that searches find"))
-    audit = _command(subjects, "audit", _audit, "check that HITs, assignments and money add up")
-    _add_place(audit)
+    add_admin(subjects.add_parser("admin", help="accounts of callers: their keys, balances, budgets and usage"))
+    audit = add_command(subjects, "audit", _audit, "check that HITs, assignments and money add up")
+    add_place(audit)
     return top
 
 
 def _add_tasks(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    put = _command(commands, "put", _put_task, "ask a question; with the same name and input again, see how it stands")
-    get = _command(commands, "get", _get_task, "see a task")
-    delete = _command(commands, "delete", _delete_task, "forget a task that has ended; its name is free again")
-    wait = _command(commands, "wait", _wait_for_task, "see a task once it has ended; exit code 1 if it failed")
+    put = add_command(commands, "put", _put_task, "ask a question; asked again, see how it stands")
+    get = add_command(commands, "get", _get_task, "see a task")
+    delete = add_command(commands, "delete", _delete_task, "forget a task that has ended; its name is free again")
+    wait = add_command(commands, "wait", _wait_for_task, "see a task once it has ended; exit code 1 if it failed")
     for command in (put, get, delete, wait):
         command.add_argument("function", metavar="FUNCTION", help="such as image-contains or image-similarity-test")
         command.add_argument("name", metavar="NAME", help="the task's name, 1 to 64 of A-Z a-z 0-9 . _ -")
         command.add_argument("--api-url", metavar="URL", help=f"the API's address; the key is in {API_KEY_VARIABLE}")
-        _add_place(command)
+        add_place(command)
     put.add_argument("input", metavar="INPUT", help="the input as JSON, or - to read it from the standard input")
     wait.add_argument(
         "--timeout", type=float, default=3600.0, metavar="SECONDS", help="how long to wait (3600); then exit code 3"
@@ -90,18 +101,18 @@ def _add_tasks(subject: argparse.ArgumentParser) -> None:
 
 def _add_workers(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    invite = _command(commands, "invite", _invite_worker, "make an invitation link for one new Worker")
+    invite = add_command(commands, "invite", _invite_worker, "make an invitation link for one new Worker")
     invite.add_argument("name", metavar="NAME", help="what the site calls the Worker, 1 to 80 characters")
-    _add_place(invite)
+    add_place(invite)
 
 
 def _add_requesters(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    fund = _command(commands, "fund", _fund_requester, "add money to a requester's balance, once for each reference")
-    issue = _command(commands, "issue-credentials", _issue_credentials, "make an access key for a requester's programs")
+    fund = add_command(commands, "fund", _fund_requester, "add money to a requester's balance, once a reference")
+    issue = add_command(commands, "issue-credentials", _issue_credentials, "make a key for a requester's programs")
     for command in (fund, issue):
         command.add_argument("id", metavar="ID", help="the requester's id, such as A1CROWDSIGHT00")
-        _add_place(command)
+        add_place(command)
     fund.add_argument("cents", type=int, metavar="CENTS", help="how much, in whole cents")
     fund.add_argument(
         "--reference", required=True, metavar="R", help="what the payment is known by; a repeated one changes nothing"
@@ -110,7 +121,7 @@ def _add_requesters(subject: argparse.ArgumentParser) -> None:
 
 def _add_index(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add = _command(commands, "add", _add_images, "store many pictures; run it again to go on where it was stopped")
+    add = add_command(commands, "add", _add_images, "store many pictures; run it again to go on where it was stopped")
     add.add_argument(
         "sources",
         nargs="+",
@@ -118,7 +129,7 @@ def _add_index(subject: argparse.ArgumentParser) -> None:
         help="a folder, a CSV file of URLs or paths, s3://BUCKET/PREFIX, or a picture",
     )
     add.add_argument(
-        "--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="how many cores to keep busy (all)"
+        "--workers", type=count, default=os.cpu_count() or 1, metavar="N", help="how many cores to keep busy (all)"
     )
     add.add_argument(
         "--allow-image-host",
@@ -127,43 +138,16 @@ def _add_index(subject: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="a loopback address that a CSV file's URLs may lead to, which is otherwise refused; may be repeated",
     )
-    listing = _command(commands, "list", _list_images, "list the stored images, one JSON object a line")
-    listing.add_argument("--limit", type=_count, metavar="N", help="how many at most (all)")
-    remove = _command(commands, "remove", _remove_images, "remove stored images; exit code 1 if there was no such one")
+    listing = add_command(commands, "list", _list_images, "list the stored images, one JSON object a line")
+    listing.add_argument("--limit", type=count, metavar="N", help="how many at most (all)")
+    remove = add_command(commands, "remove", _remove_images, "remove stored images; exit code 1 if one was not there")
     remove.add_argument("images", nargs="+", metavar="ID", help="an image's id, its file's name, or its address")
-    stats = _command(commands, "stats", _show_image_stats, "count what is stored")
+    stats = add_command(commands, "stats", _show_image_stats, "count what is stored")
     for command in (add, listing, remove, stats):
         command.add_argument(
-            "--account", type=_account, default=DEFAULT_ACCOUNT, metavar="NAME", help="whose images (default)"
+            "--account", type=account_name, default=DEFAULT_ACCOUNT, metavar="NAME", help="whose images (default)"
         )
-        _add_place(command)
-
-
-def _command(
-    group: Any, name: str, run: Callable[[argparse.Namespace, Mapping[str, str]], int], summary: str
-) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = group.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    command.set_defaults(run=run)
-    return command
-
-
-def _add_place(command: argparse.ArgumentParser) -> None:
-    place = command.add_argument_group("where", "Without these: the deployment in AWS that your credentials reach.")
-    place.add_argument("--stack", type=Path, metavar="FILE", help="a running local stack: .local/stack.json")
-    place.add_argument("--profile", metavar="NAME", help="the AWS profile to use")
-    place.add_argument("--region", metavar="NAME", help="the AWS region of the deployment")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("a whole number from 1 on is needed")
-    return int(text)
-
-
-def _account(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        raise argparse.ArgumentTypeError("an account's name is 1 to 64 of A-Z a-z 0-9 _ -")
-    return text
+        add_place(command)
 
 
 # Callers
@@ -198,17 +182,17 @@ def _wait_for_task(options: argparse.Namespace, environment: Mapping[str, str]) 
 
 
 def _tasks(options: argparse.Namespace, environment: Mapping[str, str]) -> TaskClient:
-    if options.api_url:
-        api_key = environment.get(API_KEY_VARIABLE)
-        if not api_key:
-            raise WrongUsage(f"--api-url needs the API key in the environment variable {API_KEY_VARIABLE}")
-        return TaskClient(options.api_url, api_key)
-    api = _stack(options).api()
-    return TaskClient(api.url, api.key)
+    if options.stack and not options.api_url:
+        api = stack_of(options).local_api()
+        return TaskClient(api.url, api.key)
+    api_key = environment.get(API_KEY_VARIABLE)
+    if not api_key:
+        raise WrongUsage(f"the API key must be in the environment variable {API_KEY_VARIABLE}")
+    return TaskClient(options.api_url or stack_of(options).api_url(), api_key)
 
 
 def _show_task(task: Task) -> int:
-    _show(task.document)
+    show(task.document)
     return DONE
 
 
@@ -216,7 +200,7 @@ def _show_task(task: Task) -> int:
 
 
 def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    stack = _stack(options)
+    stack = stack_of(options)
     try:
         token = stack.operator().invite_worker(options.name)
     except ValueError as error:
@@ -227,7 +211,7 @@ def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 def _fund_requester(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     try:
-        _stack(options).operator().fund_requester(options.id, options.cents, options.reference)
+        stack_of(options).operator().fund_requester(options.id, options.cents, options.reference)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     return DONE
@@ -235,16 +219,16 @@ def _fund_requester(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 def _issue_credentials(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     try:
-        credentials = _stack(options).operator().issue_credentials(options.id)
+        credentials = stack_of(options).operator().issue_credentials(options.id)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
-    _show(asdict(credentials))
+    show(asdict(credentials))
     return DONE
 
 
 def _audit(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    audit = _stack(options).operator().audit()
-    _show(asdict(audit))
+    audit = stack_of(options).operator().audit()
+    show(asdict(audit))
     return REFUSED if audit.discrepancies else DONE
 
 
@@ -257,7 +241,7 @@ def _add_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     from crowdsight.images.fetching import ImageFetcher
     from crowdsight.models.descriptions import InvalidBundle
 
-    stack = _stack(options)
+    stack = stack_of(options)
     search = stack.image_search()
     fetcher = ImageFetcher(options.allow_image_host)
     console = Console(stderr=True)
@@ -282,16 +266,16 @@ def _add_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
         finally:
             if tally.counts.done:
                 sys.stderr.writelines(tally.failures())
-                _show(tally.summary())
+                show(tally.summary())
     if not tally.counts.done:
-        return _complain("no pictures were found", REFUSED)
+        return complain("no pictures were found", REFUSED)
     return REFUSED if tally.counts.failed else DONE
 
 
 def _list_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     from crowdsight.search_http import Addresses
 
-    stack = _stack(options)
+    stack = stack_of(options)
     addresses = Addresses(stack.api_url())
     for image in islice(_all_images(stack.image_search(), options.account), options.limit):
         print(json.dumps(_described(image, addresses.image(image.file)), ensure_ascii=False))
@@ -323,7 +307,7 @@ def _described(image: "ImageRecord", url: str) -> dict[str, Any]:
 def _remove_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     from crowdsight.errors import NotFound
 
-    search = _stack(options).image_search()
+    search = stack_of(options).image_search()
     removed: list[str] = []
     missing: list[str] = []
     for name in options.images:
@@ -334,9 +318,9 @@ def _remove_images(options: argparse.Namespace, _: Mapping[str, str]) -> int:
             search.remove_image(options.account, image_id)
             removed.append(image_id)
         except NotFound as error:
-            _complain(error.message, REFUSED)
+            complain(error.message, REFUSED)
             missing.append(name)
-    _show({"removed": removed, "not_found": missing})
+    show({"removed": removed, "not_found": missing})
     return REFUSED if missing else DONE
 
 
@@ -350,21 +334,8 @@ def _image_id(name: str) -> str | None:
 
 
 def _show_image_stats(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    _show(asdict(_stack(options).image_search().image_stats(options.account)))
+    show(asdict(stack_of(options).image_search().image_stats(options.account)))
     return DONE
-
-
-def _stack(options: argparse.Namespace) -> Stack:
-    return Stack.read(options.stack) if options.stack else Stack(AwsClients.signed_in(options.profile, options.region))
-
-
-def _show(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
-
-
-def _complain(what: object, code: int) -> int:
-    print(f"python -m client: {what}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

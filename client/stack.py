@@ -86,11 +86,11 @@ class Stack:
         described = Outputs(str(path), document)
         return cls(AwsClients.local(described["aws_endpoint_url"]), described)
 
-    def api(self) -> Api:
-        if self._described is not None:
-            return Api(self._described["api_url"], self._described["api_key"])
-        outputs = self.aws.outputs(TASKS_STACK)
-        return Api(outputs["ApiUrl"], self.aws.secret(outputs["ApiKeySecret"])["api_key"])
+    def local_api(self) -> Api:
+        """The local stack's API with the key made for trying it; of others nobody can tell a key."""
+        if self._described is None:
+            raise StackNotFound("only a local stack tells a key: an operator makes others by `admin keys create`")
+        return Api(self._described["api_url"], self._described["api_key"])
 
     def api_url(self) -> str:
         """The API's base address, for who needs no key."""
@@ -113,6 +113,10 @@ class Stack:
     def operator(self) -> "Operator":
         """What an operator of the workplace can do."""
         return find_operator(self.aws)
+
+    def accounts(self) -> "Wiring":
+        """The parts that are about accounts of callers."""
+        return find_accounts(self.aws)
 
     def image_search(self) -> "Wiring":
         """The parts of image search, over the deployment's images, with the models of this folder."""
@@ -181,6 +185,21 @@ def find_operator(aws: AwsClients) -> "Operator":
         requester_secrets_prefix=_prefix_of(outputs["OwnCredentialsSecret"]),
     )
     return Wiring(settings, aws.client).workplace_operator
+
+
+def find_accounts(aws: AwsClients) -> "Wiring":
+    """The accounts of the deployment there, and its tasks. Raises StackNotFound."""
+    from crowdsight.wiring import Settings, Wiring
+
+    outputs = aws.outputs(TASKS_STACK)
+    settings = Settings(
+        accounts_table=outputs["AccountsTable"],
+        tasks_table=outputs["TasksTable"],
+        free_searches=int(outputs["FreeSearches"]),
+        search_price_cents=int(outputs["SearchPriceCents"]),
+        crowd_budget_cents=int(outputs["CrowdBudgetCents"]),
+    )
+    return Wiring(settings, aws.client)
 
 
 def find_image_search(aws: AwsClients) -> "Wiring":

@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
+from infra.accounts import Accounts
 from infra.crowd import Crowd
 from infra.operation import Operation, camel_case
 from infra.rest_api import RestApi, accept_method
@@ -55,7 +56,7 @@ class Api(RestApi):
         scope: Construct,
         id: str,
         *,
-        authorize: Operation,
+        accounts: Accounts,
         get_openapi: Operation,
         crowd: Crowd,
         search: Search,
@@ -73,13 +74,14 @@ class Api(RestApi):
         self._authorizer = apigateway.RequestAuthorizer(
             self,
             "Authorizer",
-            handler=authorize,
+            handler=accounts.authorize,
             identity_sources=[apigateway.IdentitySource.header("x-api-key")],
             results_cache_ttl=Duration.seconds(AUTHORIZER_TTL_S),
         )
         # On each path the mocks come first: `sam local start-api` takes the last route that fits a verb.
         self._add_crowd(crowd)
         self._add_search(search)
+        self._add_account(accounts)
         self._refuse_verbs("/openapi.json", allowed="GET")
         self.route("GET", "/openapi.json", get_openapi, why_open="What the API takes and answers is public.")
         self._gateway_responses()
@@ -97,6 +99,12 @@ class Api(RestApi):
                 body=error_body("InvalidRequest", "a task name has 1 to 64 of A-Z a-z 0-9 . _ -"),
                 why_open=ALWAYS_THE_SAME_ERROR,
             )
+
+    def _add_account(self, accounts: Accounts) -> None:
+        self._refuse_verbs("/account", allowed="GET")
+        self.route("GET", "/account", accounts.get_account, authorizer=self._authorizer)
+        self._refuse_verbs("/account/key", allowed="POST")
+        self.route("POST", "/account/key", accounts.rotate_key, authorizer=self._authorizer)
 
     def _add_search(self, search: Search) -> None:
         self._mock(
@@ -158,8 +166,8 @@ class Api(RestApi):
         slower = error_body("TooManyRequests", "too many requests; try again in a second")
         for type, status, body, headers in (
             (response.MISSING_AUTHENTICATION_TOKEN, "404", error_body("NotFound", "no such path"), None),
-            (response.UNAUTHORIZED, "401", error_body("Unauthorized", "Missing an API key"), None),
-            (response.ACCESS_DENIED, "403", error_body("Forbidden", "Invalid API key"), None),
+            (response.UNAUTHORIZED, "401", key_error_body(401, "Missing an API key", "send it as x-api-key"), None),
+            (response.ACCESS_DENIED, "403", key_error_body(403, "Invalid API key", "it is wrong or revoked"), None),
             (response.THROTTLED, "429", slower, {"Retry-After": "'1'"}),
             (response.QUOTA_EXCEEDED, "429", slower, {"Retry-After": "'1'"}),
             (response.REQUEST_TOO_LARGE, "413", error_body("RequestTooLarge", "the body is too large"), None),
@@ -184,6 +192,12 @@ class Api(RestApi):
                 response_headers=ANY_ORIGIN | (headers or {}),
                 templates={"application/json": body},
             )
+
+
+def key_error_body(status: int, error: str, message: str) -> str:
+    """An error of keys. A gateway response is one for the whole API, so that this has the form of `POST /`'s errors,
+    which says what `error` must be, and a message as the other paths' errors have."""
+    return json.dumps({"statusCode": status, "error": error, "message": message, "headers": CORS})
 
 
 def error_body(code: str, message: str) -> str:

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accounts import Accounts
 from infra.adjudication_flow import AdjudicationFlow, Steps
 from infra.operation import Layers, Operation
 from infra.output import add_output
@@ -36,7 +37,14 @@ class Crowd(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, workplace: WorkplaceStack | None, layers: Layers, settings: Settings
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        accounts: Accounts,
+        workplace: WorkplaceStack | None,
+        layers: Layers,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
@@ -57,12 +65,15 @@ class Crowd(Construct):
             {
                 "TASK_WORKFLOW_ARN": self._workflow_arn,
                 "HIT_LIFETIME_S": str(settings.hit_lifetime_s),
-                "CROWD_BUDGET_CENTS": str(settings.crowd_budget_cents),
                 "WORKPLACE_FEE_PERCENT": str(settings.workplace_fee_percent),
+                **accounts.environment,
             },
             table_actions=[GET, PUT, UPDATE],
         )
         self.put_task.allow(["states:StartExecution"], [self._workflow_arn])
+        accounts.allow_reading(self.put_task)
+        accounts.get_account.add_environment("TASKS_TABLE", self._table.table_name)
+        accounts.get_account.allow([GET], [self._table.table_arn])  # what the month's tasks may cost
         self.get_task = self._operation("get_task", table_actions=[GET])
         self.delete_task = self._operation("delete_task", table_actions=[GET, DELETE])
 

@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.accounts import Accounts
 from infra.operation import ImageOperation, Layers, Operation, Permitted
 from infra.output import add_output
 from infra.secret import JsonSecret
@@ -27,7 +28,7 @@ class Search(Construct):
     The bucket keeps pictures, thumbnails, what finds have fetched, and vectors, each under a prefix of its own.
     """
 
-    def __init__(self, scope: Construct, id: str, *, layers: Layers, settings: Settings) -> None:
+    def __init__(self, scope: Construct, id: str, *, accounts: Accounts, layers: Layers, settings: Settings) -> None:
         super().__init__(scope, id)
         self._settings = settings
         self._table = Table(self, "Images", indexes={"due": dynamodb.AttributeType.NUMBER}, settings=settings)
@@ -50,6 +51,9 @@ class Search(Construct):
             table=["GetItem", "BatchGetItem", "Query"],
             objects={READ: [IMAGES, VECTORS]},
         )
+        accounts.allow_counting(self.find_similar)
+        for name, value in accounts.environment.items():
+            self.find_similar.add_environment(name, value)
         refresh_index = self._image_operation(
             "refresh_index",
             table=["Query", "PutItem", "DeleteItem", "BatchWriteItem"],

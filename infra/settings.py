@@ -22,8 +22,15 @@ class Settings:
     hit_lifetime_s: int = 86_400
     """How long Workers can find a task's HIT; afterwards the task ends as `Expired`. 60 to 2,592,000 (30 days)."""
 
+    free_searches: int = 100
+    """How many successful searches by `POST /` an account has free on each day (UTC)."""
+
+    search_price_cents: int = 1
+    """What each further one costs, from the account's balance."""
+
     crowd_budget_cents: int = 0
-    """What one account's tasks may cost in a calendar month (UTC), at the worst; 0 for no ceiling."""
+    """What one account's tasks may cost in a calendar month (UTC), at the worst; 0 for no ceiling. An operator can
+    give an account terms of its own for these three."""
 
     workplace_fee_percent: int = 0
     """What the workplace charges requesters on top of each reward, in percent of it, 0 to 100."""
@@ -68,7 +75,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises ValueError for a value that no deployment can use."""
         _require(60 <= self.hit_lifetime_s <= 2_592_000, "hit_lifetime_s must be from 60 to 2592000")
-        _require(self.crowd_budget_cents >= 0, "crowd_budget_cents must not be negative")
+        for name in ("free_searches", "search_price_cents", "crowd_budget_cents"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
         _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")
         for name in ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst"):
             _require(getattr(self, name) > 0, f"{name} must be positive")

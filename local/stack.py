@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from client.stack import AwsClients, find_operator
+from client.stack import AwsClients, find_accounts, find_operator
 from local.children import Child, Children, Stopping
 from local.container_image import ImageError, image_maker
 from local.deployment import (
@@ -43,7 +43,10 @@ from local.template import ACCOUNT_ID, REGION
 
 TASKS_STACK = "crowdsight"
 WORKPLACE_STACK = "crowdsight-workplace"
+ACCOUNT = "default"
 FUNDING_CENTS = 1_000_000
+"""Of play money: the requester's, and the account's for searches past the free ones."""
+
 INVITED_WORKERS = {"worker_invitation_url": "Ada", "second_worker_invitation_url": "Ben"}
 """Two, because no task can be finished by one Worker alone."""
 
@@ -212,10 +215,9 @@ class LocalStack:
         """The contents of `stack.json`. Funds the deployment's requester and invites Workers on the way."""
         api_urls = {api.stack: urls[api.physical_id] for api in deployed.of_type("AWS::ApiGateway::RestApi")}
         aws = AwsClients.local(clients.endpoint_url)
-        tasks = deployed.outputs[TASKS_STACK]
         description: dict[str, Any] = {
             "api_url": api_urls[TASKS_STACK],
-            "api_key": aws.secret(tasks["ApiKeySecret"])["api_key"],
+            "api_key": _open_account(aws),
             "account_id": ACCOUNT_ID,
             "aws_endpoint_url": clients.endpoint_url,
             "lambda_url": self._functions.url if self._functions else "",
@@ -322,3 +324,11 @@ def run_stack(options: Options, work: Callable[[dict[str, Any], threading.Event]
     over.set()
     stack.stop()
     return INTERRUPTED if is_signalled else status
+
+
+def _open_account(aws: AwsClients) -> str:
+    """An account to try everything with; its key."""
+    wiring = find_accounts(aws)
+    wiring.accounts.create(ACCOUNT)
+    wiring.ledger.top_up(ACCOUNT, FUNDING_CENTS, "local-up")
+    return wiring.accounts.create_key(ACCOUNT).key

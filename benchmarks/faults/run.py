@@ -97,7 +97,7 @@ async def _call(
     plan: Plan, stack: Stack, questions: list[Question], advance: Advance
 ) -> tuple[dict[str, Document], list[str], int]:
     """What the callers were told at the end, what went wrong, and how many requests were sent again."""
-    api = stack.api()
+    api = stack.local_api()
     async with httpx.AsyncClient(
         base_url=api.url, headers={"x-api-key": api.key}, timeout=35.0, trust_env=False
     ) as http:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from crowdsight.http import account_of
 from crowdsight.images.decoding import decode_base64
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.search_http import Addresses, account_of, enveloped, enveloped_operation, similar_body, similar_document
+from crowdsight.search_http import Addresses, enveloped, search_operation, similar_body, similar_document
 from crowdsight.wiring import wire
 
-find_similar = wire().find_similar
+wiring = wire()
+find_similar = wiring.find_similar
 
 
-@enveloped_operation
+@search_operation(wiring.allowance)
 def handler(request: ProxyRequest) -> dict[str, Any]:
     body, addresses = similar_body(request), Addresses(request.base_url)
     hits = find_similar(

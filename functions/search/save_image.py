@@ -3,9 +3,9 @@
 from http import HTTPStatus
 from typing import Any
 
-from crowdsight.http import answer, json_operation
+from crowdsight.http import account_of, answer, json_operation
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.search_http import Addresses, account_of, save_body, saved_document
+from crowdsight.search_http import Addresses, save_body, saved_document
 from crowdsight.wiring import wire
 
 save_image = wire().save_image

@@ -154,7 +154,7 @@ class Demo:
         self.say(f"It is up after {self._elapsed_s():.1f} s. {workers} simulated Workers are signing in.")
         self._shown.clear()
         stack = Stack.read(self._stack_path)
-        api = stack.api()
+        api = stack.local_api()
         photographs = self._photographs
         with (
             TaskClient(api.url, api.key) as client,

@@ -41,7 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def tasks(stack: Stack) -> Iterator[TaskClient]:
-    api = stack.api()
+    api = stack.local_api()
     with TaskClient(api.url, api.key) as client:
         yield client
 

@@ -204,7 +204,7 @@ class World:
         store = TaskStore(Table(MortalClient(self._dynamodb, self._mortal), self._tasks_table.name), self.clock)
         requester = Requester(lambda: MortalClient(self.mturk, self._mortal), QUEUE_URL)
         workflow: Any = self.executions
-        terms = Terms(HIT_LIFETIME_S, self._budget_cents, FEE_PERCENT)
+        terms = Terms(HIT_LIFETIME_S, lambda account: self._budget_cents, FEE_PERCENT)
         self.put_task = PutTask(store, workflow, terms, lambda: next(self._ids))
         self.get_task = GetTask(store)
         self.delete_task = DeleteTask(store)

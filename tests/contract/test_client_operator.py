@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 import client.__main__ as command_line
-from client.stack import TASKS_STACK, WORKPLACE_STACK, Api, AwsClients, Stack, StackNotFound, Workplace
+from client.stack import TASKS_STACK, WORKPLACE_STACK, AwsClients, Stack, StackNotFound, Workplace
 
 INDEXES = {"due": "N", "requester": "S", "open": "S"}
 
@@ -56,7 +56,14 @@ def deployment() -> Iterator[None]:
             "WorkplaceUrl": "https://workplace.example.com/prod/",
         }
         make_stack(WORKPLACE_STACK, workplace)
-        tasks = {"ApiUrl": "https://api.example.com/prod/", "ApiKeySecret": make_secret("key", {"api_key": "key"})}
+        tasks = {
+            "ApiUrl": "https://api.example.com/prod/",
+            "AccountsTable": {"Ref": "Table"},
+            "TasksTable": {"Ref": "Tasks"},
+            "FreeSearches": "100",
+            "SearchPriceCents": "1",
+            "CrowdBudgetCents": "0",
+        }
         make_stack(TASKS_STACK, tasks)
         yield
 
@@ -68,7 +75,7 @@ def make_secret(name: str, content: dict[str, str]) -> str:
 
 def make_stack(name: str, outputs: dict[str, Any]) -> None:
     template = {
-        "Resources": {"Table": TABLE},
+        "Resources": {"Table": TABLE, "Tasks": TABLE},
         "Outputs": {output: {"Value": value} for output, value in outputs.items()},
     }
     boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
@@ -77,7 +84,9 @@ def make_stack(name: str, outputs: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("deployment")
 def test_a_deployment_is_found_by_its_outputs() -> None:
     stack = Stack(AwsClients.signed_in())
-    assert stack.api() == Api("https://api.example.com/prod/", "key")
+    assert stack.api_url() == "https://api.example.com/prod"
+    with pytest.raises(StackNotFound, match="admin keys create"):
+        stack.local_api()
     assert stack.workplace() == Workplace("https://workplace.example.com/prod", "C0", "s")
 
 

@@ -508,7 +508,7 @@ def test_a_put_that_another_was_quicker_than_is_answered_with_the_others_task(wo
         return "f" * 32
 
     unused_workflow: Any = None
-    slow = PutTask(world.store, unused_workflow, Terms(HIT_LIFETIME_S, 0, 0), new_id)
+    slow = PutTask(world.store, unused_workflow, Terms(HIT_LIFETIME_S, lambda account: 0, 0), new_id)
     task, is_new = slow(KEY, CONTAINS_INPUT)
     assert (task.generation, is_new) == (rivals[0], False)
     assert world.hits_created() == 1

@@ -7,8 +7,15 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from crowdsight.accounts.keys import new_key
+from crowdsight.accounts.store import AccountStore
+from crowdsight.catalogue import CATALOGUE
+from crowdsight.crowd.prices import worst_case_cents
+from crowdsight.openapi import describe_api
+from crowdsight.wiring import Settings, Wiring
 from tests.contract.conftest import create_table
 from tests.contract.crowd_world import CONTAINS_INPUT, HIT_LIFETIME_S, KEY, SIMILARITY_INPUT, World
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -18,6 +25,8 @@ from tests.proxy_event import ACCOUNT_ID, REQUEST_ID, proxy_event
 WORKFLOW = "adjudication"
 WORKFLOW_ARN = f"arn:aws:states:us-east-1:{ACCOUNT_ID}:stateMachine:{WORKFLOW}"
 PUT_BODY = json.dumps({"input": CONTAINS_INPUT})
+
+WORST_CASE_CENTS = worst_case_cents(CATALOGUE["image-contains"], 20)
 
 Call = Callable[..., tuple[int, Any]]
 
@@ -48,16 +57,28 @@ def handlers() -> Iterator[dict[str, ModuleType]]:
     """The handlers of the public API, loaded as Lambda does: with their environment there."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         environment.setenv("TASKS_TABLE", "tasks")
         environment.setenv("TASK_WORKFLOW_ARN", WORKFLOW_ARN)
         environment.setenv("WORKPLACE_FEE_PERCENT", "20")
-        environment.setenv("API_KEY_SECRET", "crowdsight/api-key")
-        names = ("put_task", "get_task", "delete_task", "get_openapi", "authorize")
+        environment.setenv("ACCOUNTS_TABLE", "accounts")
+        environment.setenv("CROWD_BUDGET_CENTS", "1000")
+        names = ("put_task", "get_task", "delete_task", "get_openapi", "authorize", "get_account", "rotate_key")
         yield {name: load_handler(name) for name in names}
 
 
 @pytest.fixture
-def call(handlers: dict[str, ModuleType], aws: dict[str, Any]) -> Call:
+def accounts(aws: dict[str, Any]) -> AccountStore:
+    """With an account `default`."""
+    create_table(aws["dynamodb"], "accounts", {})
+    accounts = Wiring(Settings(accounts_table="accounts"), lambda service: aws[service]).accounts
+    accounts.create("default")
+    return accounts
+
+
+@pytest.fixture
+def call(handlers: dict[str, ModuleType], aws: dict[str, Any], accounts: AccountStore) -> Call:
     create_table(aws["dynamodb"], "tasks", {"open": "N"})
     definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
     role_arn = f"arn:aws:iam::{ACCOUNT_ID}:role/workflow"
@@ -250,10 +271,9 @@ def test_the_openapi_document_is_valid_and_its_server_is_the_stage(handlers: dic
 
 @pytest.mark.parametrize("header", ["x-api-key", "X-API-Key"])
 def test_the_right_key_may_call_every_path_of_its_stage_and_any_other_none(
-    handlers: dict[str, ModuleType], aws: dict[str, Any], header: str
+    handlers: dict[str, ModuleType], accounts: AccountStore, header: str
 ) -> None:
-    secret = json.dumps({"account": "default", "api_key": "the right one"})
-    aws["secretsmanager"].create_secret(Name="crowdsight/api-key", SecretString=secret)
+    made = accounts.create_key("default")
 
     def authorize(api_key: str) -> dict[str, Any]:
         arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:abc123/prod/GET/functions/image-contains/tasks/a"
@@ -261,15 +281,62 @@ def test_the_right_key_may_call_every_path_of_its_stage_and_any_other_none(
         answer: dict[str, Any] = handlers["authorize"].handler(event | {"methodArn": arn}, None)
         return answer
 
-    allowed = authorize("the right one")
+    allowed = authorize(made.key)
     (statement,) = allowed["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
     assert statement["Resource"] == f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:abc123/prod/*"
-    assert allowed["context"] == {"account": "default"}
-    for wrong in ("", "the wrong one", "the right one "):
+    assert allowed["context"] == {"account": "default", "key_id": made.record.id}
+    for wrong in ("", "the wrong one", f"{made.key} ", new_key()):
         refused = authorize(wrong)
         assert refused["policyDocument"]["Statement"][0]["Effect"] == "Deny"
         assert "account" not in refused["context"]
+
+
+def test_every_answer_to_a_put_tells_what_the_task_costs_at_the_worst(
+    handlers: dict[str, ModuleType], call: Call, accounts: AccountStore
+) -> None:
+    def put(name: str, function: str = "image-contains") -> tuple[int, str | None]:
+        body = json.dumps({"input": CONTAINS_INPUT})
+        answer = handlers["put_task"].handler(task_event("PUT", function, name, body=body), None)
+        return answer["statusCode"], answer["headers"].get("X-Worst-Case-Cents")
+
+    assert put("first") == (201, str(WORST_CASE_CENTS))
+    assert put("first") == (200, str(WORST_CASE_CENTS))
+    assert put("twin", "image-contains-test") == (201, "0")
+    accounts.set_terms("default", {"crowd_budget_cents": 2 * WORST_CASE_CENTS - 1})
+    assert put("second") == (402, str(WORST_CASE_CENTS))
+    assert put("nowhere", "image-segments") == (404, None)
+
+
+def test_a_caller_is_told_of_its_account_and_rotates_its_key(
+    handlers: dict[str, ModuleType], call: Call, accounts: AccountStore
+) -> None:
+    made = accounts.create_key("default")
+    caller = {"account": "default", "key_id": made.record.id}
+
+    def ask(operation: str, body: str | None = None) -> tuple[int, dict[str, Any]]:
+        verb = "GET" if operation == "get_account" else "POST"
+        answer = handlers[operation].handler(proxy_event(verb, "/account", body=body, caller=caller), None)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    schemas = describe_api("/")["components"]
+    body = json.dumps({"input": CONTAINS_INPUT})
+    handlers["put_task"].handler(task_event("PUT", "image-contains", "a", body=body), None)
+    status, account = ask("get_account")
+    assert status == 200
+    Draft202012Validator(schemas["schemas"]["Account"]).validate(account)
+    assert account["crowd"]["committed_cents"] == WORST_CASE_CENTS
+    assert (account["account"], account["balance_cents"], account["searches"]["free_left"]) == ("default", 0, 100)
+
+    for wrong in ("[]", '{"overlap_s": -1}', '{"overlap_s": 1e9}', '{"account": "eve"}', "{"):
+        assert ask("rotate_key", wrong)[0] == 400
+    status, rotated = ask("rotate_key", '{"overlap_s": 0}')
+    assert status == 201
+    Draft202012Validator(schemas["schemas"]["NewKey"]).validate(rotated)
+    assert accounts.owner_of(made.key) is None
+    owner = accounts.owner_of(rotated["api_key"])
+    assert owner and (owner.account, owner.id) == ("default", rotated["key_id"])
+    assert ask("rotate_key")[0] == 404  # by the gateway's memory the old key may still get here
 
 
 # The workflow's steps and the queue

@@ -7,7 +7,7 @@ import pytest
 
 from crowdsight.dynamodb import Table
 from crowdsight.errors import BudgetExceeded, NotFound, StillProcessing
-from crowdsight.task_store import Generation, Phase, RecordedAnswer, TaskExists, TaskStore
+from crowdsight.task_store import Generation, Phase, RecordedAnswer, Spending, TaskExists, TaskStore
 from crowdsight.tasks import KEEP_FINISHED_S, Problem, ProblemCode, State, Task, TaskKey
 from tests.conftest import StoppedClock
 
@@ -72,7 +72,7 @@ def test_a_created_task_is_processing_and_its_generation_open(
         assignments_asked=0,
         hit_over=False,
         token=None,
-        budget_month=None,
+        budget_month=datetime.fromtimestamp(clock() / 1000, UTC).strftime("%Y-%m"),
         worst_case_cents=0,
     )
 
@@ -316,6 +316,9 @@ def test_settling_corrects_the_budget_to_what_was_spent_once(
     for _ in range(2):
         store.settle(reread(store, FIRST), 6)
     assert committed_cents(tasks_table, clock) == 6
+    assert list(store.spendings("default")) == [Spending(KEY, FIRST, store.month(), 6)]
+    assert store.budgets("default") == {store.month(): 6}
+    assert list(store.spendings("another")) == []
 
 
 def test_a_budget_is_settled_in_the_month_in_which_it_was_reserved(
@@ -336,11 +339,14 @@ def test_a_budget_is_settled_in_the_month_in_which_it_was_reserved(
     }
 
 
-def test_without_a_ceiling_nothing_is_reserved_and_a_ceiling_of_one_account_is_not_anothers(
+def test_without_a_ceiling_everything_is_reserved_as_well_and_a_ceiling_of_one_account_is_not_anothers(
     store: TaskStore, create: Callable[..., Generation], tasks_table: Table, clock: StoppedClock
 ) -> None:
     create("0" * 32, dataclasses.replace(KEY, name="0"), worst_case_cents=PRICE, ceiling_cents=0)
-    assert committed_cents(tasks_table, clock) == 0
-    create("1" * 32, dataclasses.replace(KEY, name="1"), worst_case_cents=PRICE, ceiling_cents=PRICE)
-    create("2" * 32, dataclasses.replace(KEY, account="another"), worst_case_cents=PRICE, ceiling_cents=PRICE)
     assert committed_cents(tasks_table, clock) == PRICE
+    create("1" * 32, dataclasses.replace(KEY, name="1"), worst_case_cents=PRICE, ceiling_cents=2 * PRICE)
+    create("2" * 32, dataclasses.replace(KEY, account="another"), worst_case_cents=PRICE, ceiling_cents=PRICE)
+    assert committed_cents(tasks_table, clock) == 2 * PRICE
+    with pytest.raises(BudgetExceeded):
+        create("3" * 32, dataclasses.replace(KEY, name="3"), worst_case_cents=PRICE, ceiling_cents=2 * PRICE)
+    create("3" * 32, dataclasses.replace(KEY, name="3"), worst_case_cents=PRICE, ceiling_cents=0)

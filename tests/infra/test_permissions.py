@@ -29,6 +29,11 @@ def tasks(assembly: Assembly) -> str:
 
 
 @pytest.fixture(scope="module")
+def accounts(assembly: Assembly) -> str:
+    return arn_of(assembly, "AWS::DynamoDB::Table", "Accounts/Accounts")
+
+
+@pytest.fixture(scope="module")
 def images(assembly: Assembly) -> str:
     return arn_of(assembly, "AWS::DynamoDB::Table", "Search/Images")
 
@@ -77,6 +82,8 @@ def test_only_the_gateways_log_role_has_a_policy_kept_by_aws(assembly: Assembly)
         ("record_answers", {"GetItem", "Query", "PutItem", "UpdateItem"}),
         ("reconcile_hits", {"GetItem", "Query", "PutItem", "UpdateItem"}),
         ("authorize", set()),
+        ("get_account", {"GetItem"}),
+        ("rotate_key", set()),
         ("get_openapi", set()),
     ],
 )
@@ -141,6 +148,32 @@ def test_each_search_operation_may_use_the_table_only_as_it_does(
 ) -> None:
     allowed = {action for action, resources in assembly.service.allowed(operation).items() if images in resources}
     assert allowed == {f"dynamodb:{action}" for action in table_actions}
+
+
+@pytest.mark.parametrize(
+    ("operation", "table_actions"),
+    [
+        ("authorize", {"GetItem"}),
+        ("put_task", {"GetItem"}),
+        ("get_account", {"GetItem", "PutItem", "UpdateItem"}),
+        ("find_similar", {"GetItem", "PutItem", "UpdateItem"}),
+        ("rotate_key", {"GetItem", "PutItem", "Query"}),
+    ],
+)
+def test_each_operation_may_use_the_accounts_only_as_it_does(
+    assembly: Assembly, accounts: str, operation: str, table_actions: set[str]
+) -> None:
+    allowed = {action for action, resources in assembly.service.allowed(operation).items() if accounts in resources}
+    assert allowed == {f"dynamodb:{action}" for action in table_actions}
+
+
+def test_nobody_else_reaches_the_accounts(assembly: Assembly, accounts: str) -> None:
+    reaching = {
+        name
+        for name in assembly.service.lambdas()
+        if any(accounts in resources for resources in assembly.service.allowed(name).values())
+    }
+    assert reaching == {"authorize", "put_task", "get_account", "find_similar", "rotate_key"}
 
 
 def test_only_the_reconciler_may_search_for_open_generations(assembly: Assembly, tasks: str) -> None:

@@ -28,6 +28,10 @@ SERVICE_ROUTES = {
     ("OPTIONS", "/"): (200, PUBLIC),
     ("ANY", "/"): (405, PUBLIC),
     ("GET", "/image/find"): ("find_images", KEY),
+    ("ANY", "/account"): (405, PUBLIC),
+    ("GET", "/account"): ("get_account", KEY),
+    ("ANY", "/account/key"): (405, PUBLIC),
+    ("POST", "/account/key"): ("rotate_key", KEY),
     ("ANY", "/image/find"): (405, PUBLIC),
     ("POST", "/image/save"): ("save_image", KEY),
     ("ANY", "/image/save"): (405, PUBLIC),
@@ -44,8 +48,6 @@ WORKPLACE_ROUTES = {
 
 GATEWAY_STATUSES = {
     "MISSING_AUTHENTICATION_TOKEN": ("404", "NotFound"),
-    "UNAUTHORIZED": ("401", "Unauthorized"),
-    "ACCESS_DENIED": ("403", "Forbidden"),
     "THROTTLED": ("429", "TooManyRequests"),
     "QUOTA_EXCEEDED": ("429", "TooManyRequests"),
     "REQUEST_TOO_LARGE": ("413", "RequestTooLarge"),
@@ -53,6 +55,9 @@ GATEWAY_STATUSES = {
     "DEFAULT_4XX": (None, "InvalidRequest"),
     "DEFAULT_5XX": (None, "InternalError"),
 }
+
+
+KEY_ERRORS = {"UNAUTHORIZED": (401, "Missing an API key"), "ACCESS_DENIED": (403, "Invalid API key")}
 
 
 def routes_of(template: Template) -> dict[tuple[str, str], tuple[str | int, str]]:
@@ -178,6 +183,11 @@ def test_the_gateways_own_answers(assembly: Assembly) -> None:
     for response in assembly.service.of_type("AWS::ApiGateway::GatewayResponse").values():
         properties = response["Properties"]
         body = json.loads(properties["ResponseTemplates"]["application/json"])
+        if properties["ResponseType"] in KEY_ERRORS:
+            expected = KEY_ERRORS[properties["ResponseType"]]
+            assert (properties["StatusCode"], body["statusCode"], body["error"]) == (str(expected[0]), *expected)
+            assert body.keys() == {"statusCode", "error", "message", "headers"} and body["headers"] == CORS
+            continue
         assert set(body) == {"error", "message"}
         assert properties["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
         found[properties["ResponseType"]] = (properties.get("StatusCode"), body["error"])

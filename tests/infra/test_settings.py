@@ -43,6 +43,8 @@ def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any
         ("hit_lifetime_s", 59),
         ("hit_lifetime_s", True),
         ("crowd_budget_cents", -1),
+        ("free_searches", -1),
+        ("search_price_cents", -1),
         ("workplace_fee_percent", 101),
         ("throttle_rate", 0),
         ("workplace_throttle_burst", 0),

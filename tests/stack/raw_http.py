@@ -103,6 +103,14 @@ def assert_is_error(reply: Reply, status: int, code: str) -> str:
     return message
 
 
+def assert_key_is_refused(reply: Reply, status: int, error: str) -> None:
+    """The reply is what the gateway answers, on every path alike, where no account's key is given."""
+    assert reply.status == status, (reply.status, reply.body[:500])
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.document.keys() == {"statusCode", "error", "message", "headers"}
+    assert (reply.document["statusCode"], reply.document["error"], reply.document["headers"]) == (status, error, CORS)
+
+
 def assert_is_enveloped_error(reply: Reply, status: int) -> str:
     """The reply is an error of this status, in the envelope of similar images; its message."""
     assert reply.status == status, (reply.status, reply.body[:500])

@@ -19,7 +19,7 @@ from tests.stack.crowd_hands import (
     picture_url,
     wait_for_hit,
 )
-from tests.stack.raw_http import Api, assert_is_enveloped_error, assert_is_error, task_target
+from tests.stack.raw_http import Api, assert_is_enveloped_error, assert_is_error, assert_key_is_refused, task_target
 from tests.stack.running_stack import RunningStack
 
 _numbers = itertools.count()
@@ -267,9 +267,9 @@ def test_what_is_not_http_is_answered_and_hung_up_on(running: RunningStack, sent
 def test_no_odd_key_opens_anything(api: Api, key: str) -> None:
     reply = api.request("GET", task_target(CONTAINS, "keys"), api_key=key)
     if key.strip():
-        assert_is_error(reply, 403, "Forbidden")
+        assert_key_is_refused(reply, 403, "Invalid API key")
     else:
-        assert_is_error(reply, 401, "Unauthorized")
+        assert_key_is_refused(reply, 401, "Missing an API key")
 
 
 def test_a_label_of_markup_is_shown_to_workers_as_the_text_it_is(

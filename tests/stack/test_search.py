@@ -17,7 +17,7 @@ from PIL import Image
 from crowdsight.wiring import Wiring
 from local.workers.truth import PHOTOGRAPHS
 from tests.stack.picture_host import PictureHost, picture
-from tests.stack.raw_http import CORS, Api, Reply, assert_is_enveloped_error, assert_is_error
+from tests.stack.raw_http import CORS, Api, Reply, assert_is_enveloped_error, assert_is_error, assert_key_is_refused
 from tests.stack.running_stack import RunningStack, wait_for
 
 ACCOUNT = "default"
@@ -417,8 +417,8 @@ def test_a_large_picture_is_found_by_url_and_in_the_body_up_to_the_limit(api: Ap
     [("GET", "/image/find?url=a", None), ("POST", "/image/save", "{}"), ("POST", "/", "{}")],
 )
 def test_a_key_is_needed_but_for_pictures(api: Api, verb: str, path: str, body: str | None) -> None:
-    assert api.request(verb, path, body, api_key=None).status == 401
-    assert api.request(verb, path, body, api_key="wrong").status == 403
+    assert_key_is_refused(api.request(verb, path, body, api_key=None), 401, "Missing an API key")
+    assert_key_is_refused(api.request(verb, path, body, api_key="wrong"), 403, "Invalid API key")
 
 
 @pytest.mark.parametrize(

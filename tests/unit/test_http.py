@@ -116,7 +116,7 @@ def test_every_error_a_caller_can_meet_has_a_status_and_no_code_is_used_twice() 
 @pytest.mark.parametrize("code", STATUS_OF_ERROR)
 def test_an_error_is_answered_with_its_status_its_code_and_its_message(code: str) -> None:
     kind = next(kind for kind in CrowdsightError.__subclasses__() if kind.code == code)
-    details = {"url": "https://api.example.com/image/a.jpg"} if kind is errors.AlreadyStored else {}
+    details: dict[str, Any] = {"url": "https://api.example.com/image/a.jpg"} if kind is errors.AlreadyStored else {}
 
     @json_operation
     def handler(request: ProxyRequest) -> dict[str, Any]:

@@ -58,7 +58,8 @@ WIRED = {
     "mturk_api": "crowdsight.workplace.mturk_api",
     "worker_site": "crowdsight.workplace.site",
     "workplace": "crowdsight.workplace.workplace",
-    "api_keys": "crowdsight.accounts",
+    "accounts": "crowdsight.accounts.store",
+    "describe_account": "crowdsight.accounts.describing",
 }
 """The use cases that zipped Lambdas are wired with, and the modules that they come from."""
 

@@ -4,13 +4,11 @@ from typing import Any
 
 import pytest
 
-from crowdsight.errors import InvalidRequest, NotFound, UnsupportedMediaType
-from crowdsight.http import answer
+from crowdsight.errors import InvalidRequest, UnsupportedMediaType
 from crowdsight.proxy_request import ProxyRequest
 from crowdsight.search_http import (
     Addresses,
     enveloped,
-    enveloped_operation,
     file_of,
     find_query,
     is_thumbnail,
@@ -18,7 +16,7 @@ from crowdsight.search_http import (
     save_body,
     similar_body,
 )
-from tests.proxy_event import REQUEST_ID, proxy_event
+from tests.proxy_event import proxy_event
 
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPTIONS,POST"}
 
@@ -160,36 +158,6 @@ def test_an_answer_is_in_the_envelope_with_its_document_as_text() -> None:
     body = json.loads(answered["body"])
     assert body.keys() == {"statusCode", "body", "headers"}
     assert (body["statusCode"], json.loads(body["body"]), body["headers"]) == (200, {"images": [1]}, CORS)
-
-
-def test_an_error_is_in_the_envelope_with_the_status_of_the_answer() -> None:
-    @enveloped_operation
-    def handler(request: ProxyRequest) -> dict[str, Any]:
-        raise NotFound("no such image")
-
-    answered = handler(proxy_event("POST", "/"), None)
-    assert answered["statusCode"] == 404
-    assert CORS.items() <= answered["headers"].items()
-    assert json.loads(answered["body"]) == {"statusCode": 404, "error": "no such image", "headers": CORS}
-
-
-def test_an_error_that_nobody_named_is_in_the_envelope_too_and_tells_nothing_but_an_id() -> None:
-    @enveloped_operation
-    def handler(request: ProxyRequest) -> dict[str, Any]:
-        raise KeyError("arn:aws:s3:::secret-bucket")
-
-    answered = handler(proxy_event("POST", "/"), None)
-    body = json.loads(answered["body"])
-    assert (answered["statusCode"], body["statusCode"]) == (500, 500)
-    assert REQUEST_ID in body["error"] and "arn:" not in answered["body"]
-
-
-def test_an_operation_that_answers_is_left_alone() -> None:
-    @enveloped_operation
-    def handler(request: ProxyRequest) -> dict[str, Any]:
-        return answer(200, {"a": 1})
-
-    assert json.loads(handler(proxy_event("POST", "/"), None)["body"]) == {"a": 1}
 
 
 # Addresses

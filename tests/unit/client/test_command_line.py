@@ -37,6 +37,17 @@ def test_the_commands_are_these() -> None:
         "workers invite",
         "requesters fund",
         "requesters issue-credentials",
+        "admin accounts create",
+        "admin accounts list",
+        "admin accounts set",
+        "admin keys create",
+        "admin keys list",
+        "admin keys rotate",
+        "admin keys revoke",
+        "admin topup",
+        "admin budget",
+        "admin usage",
+        "admin audit",
         "index add",
         "index list",
         "index remove",
@@ -118,6 +129,6 @@ def test_a_local_stack_without_a_workplace_still_serves_callers(tmp_path: Path) 
     document = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in document.items() if "mturk" not in name}))
     stack = Stack.read(path)
-    assert stack.api() == Api("http://127.0.0.1:9", "k")
+    assert stack.local_api() == Api("http://127.0.0.1:9", "k")
     with pytest.raises(StackNotFound, match="without a workplace"):
         stack.workplace()

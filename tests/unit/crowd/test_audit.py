@@ -23,7 +23,7 @@ GENERATION = Generation(
     assignments_asked=2,
     hit_over=True,
     token=None,
-    budget_month=None,
+    budget_month="2027-01",
     worst_case_cents=0,
     spent_cents=6,
 )

@@ -26,7 +26,7 @@ def generation(asked: int, hit_over: bool = False) -> Generation:
         assignments_asked=asked,
         hit_over=hit_over,
         token=None,
-        budget_month=None,
+        budget_month="2027-01",
         worst_case_cents=0,
     )
 

@@ -9,21 +9,29 @@
     ├── AlreadyStored           the account has saved that image before; `url` is where it is
     ├── StillProcessing         a task must be finished before it can be deleted
     ├── BudgetExceeded          the account's monthly crowd budget does not cover the task
+    ├── AllowanceExhausted      the day's free searches are used, and the balance does not pay for one more
+    ├── TooManyKeys             the account has as many keys as it may have
     └── InternalError           our fault; the message carries a correlation id
 
 `code` is stable and is what programs should compare; `crowdsight.http` maps it to a status.
 Errors of the workplace's own protocol are in `crowdsight.workplace.faults`.
 """
 
+from collections.abc import Mapping
+
 
 class CrowdsightError(Exception):
-    """An error with a stable `code`, a `message` for people, and what else programs are told of it, by name."""
+    """An error with a stable `code`, a `message` for people, and what else programs are told of it, by name.
+
+    `headers`: what its answer carries besides.
+    """
 
     code = "Error"
 
-    def __init__(self, message: str, **details: str) -> None:
+    def __init__(self, message: str, *, headers: Mapping[str, str] | None = None, **details: str) -> None:
         super().__init__(message)
         self.message = message
+        self.headers = headers or {}
         self.details = details
 
 
@@ -60,6 +68,14 @@ class StillProcessing(CrowdsightError):
 
 class BudgetExceeded(CrowdsightError):
     code = "BudgetExceeded"
+
+
+class AllowanceExhausted(CrowdsightError):
+    code = "AllowanceExhausted"
+
+
+class TooManyKeys(CrowdsightError):
+    code = "TooManyKeys"
 
 
 class InternalError(CrowdsightError):

@@ -4,16 +4,19 @@ The one table from error codes to statuses is here.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from crowdsight.errors import (
+    AllowanceExhausted,
     AlreadyStored,
     BudgetExceeded,
     CrowdsightError,
@@ -21,21 +24,24 @@ from crowdsight.errors import (
     InvalidRequest,
     NotFound,
     StillProcessing,
+    TooManyKeys,
     UndecodableImage,
     UnfetchableImage,
     UnsupportedMediaType,
 )
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.tasks import TaskKey
+from crowdsight.tasks import TaskKey, describe
 
 STATUS_OF_ERROR = {
     InvalidRequest.code: HTTPStatus.BAD_REQUEST,
     UnfetchableImage.code: HTTPStatus.BAD_REQUEST,
     UndecodableImage.code: HTTPStatus.BAD_REQUEST,
     BudgetExceeded.code: HTTPStatus.PAYMENT_REQUIRED,
+    AllowanceExhausted.code: HTTPStatus.PAYMENT_REQUIRED,
     NotFound.code: HTTPStatus.NOT_FOUND,
     StillProcessing.code: HTTPStatus.CONFLICT,
     AlreadyStored.code: HTTPStatus.CONFLICT,
+    TooManyKeys.code: HTTPStatus.CONFLICT,
     UnsupportedMediaType.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InternalError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -55,6 +61,8 @@ Handler = Callable[[dict[str, Any], Any], Answer]
 ErrorDocument = Callable[[int, CrowdsightError], Any]
 """An error as an API shows it, with its status."""
 
+Model = TypeVar("Model", bound=BaseModel)
+
 logger = Logger()
 
 
@@ -69,9 +77,19 @@ def json_operation(operation: Operation) -> Handler:
 def guarded(operation: Operation, document_of: ErrorDocument, headers: Mapping[str, str] | None = None) -> Handler:
     """A Lambda's handler that answers every error, with `headers`, as `document_of` has it."""
 
+    guarded_operation = guard(operation, document_of, headers)
+
     @wraps(operation)
     def handler(event: dict[str, Any], context: Any) -> Answer:
-        request = ProxyRequest.from_event(event)
+        return guarded_operation(ProxyRequest.from_event(event))
+
+    return handler
+
+
+def guard(operation: Operation, document_of: ErrorDocument, headers: Mapping[str, str] | None = None) -> Operation:
+    """An operation that answers every error, with `headers`, as `document_of` has it."""
+
+    def guarded_operation(request: ProxyRequest) -> Answer:
         try:
             return operation(request)
         except CrowdsightError as named:
@@ -80,9 +98,9 @@ def guarded(operation: Operation, document_of: ErrorDocument, headers: Mapping[s
             logger.exception("unexpected error", correlation_id=request.id)
             error = InternalError(f"something went wrong on our side; correlation id {request.id}")
         status = STATUS_OF_ERROR[error.code]
-        return answer(status, document_of(status, error), headers)
+        return answer(status, document_of(status, error), {**(headers or {}), **error.headers})
 
-    return handler
+    return guarded_operation
 
 
 def _error_document(status: int, error: CrowdsightError) -> dict[str, Any]:
@@ -100,6 +118,33 @@ def answer(status: int, document: Any = None, headers: Mapping[str, str] | None 
     }
 
 
+def read_model(model: type[Model], value: Any, root: str) -> Model:
+    """A JSON object as a model. Raises InvalidRequest, which names each wrong field below `root`."""
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"the {root} must be a JSON object")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidRequest(describe(error, root)) from error
+
+
+def account_of(request: ProxyRequest) -> str:
+    """The account of the caller's key."""
+    account: str = request.caller["account"]
+    return account
+
+
+@contextmanager
+def price_told(price_cents: int) -> Iterator[dict[str, str]]:
+    """Gives the header of a task's worst-case price, which an error that is raised meanwhile carries as well."""
+    headers = {"X-Worst-Case-Cents": str(price_cents)}
+    try:
+        yield headers
+    except CrowdsightError as error:
+        error.headers = {**error.headers, **headers}
+        raise
+
+
 def task_key(request: ProxyRequest) -> TaskKey:
     """Whose task, of which function, under which name. REST APIs pass path parameters as they came: percent-encoded.
 
@@ -109,7 +154,7 @@ def task_key(request: ProxyRequest) -> TaskKey:
     if "account" in parameters and unquote(parameters["account"]) != request.account_id:
         raise NotFound("no such account here")
     return TaskKey(
-        account=request.caller["account"],
+        account=account_of(request),
         function=unquote(parameters["function"]),
         name=unquote(parameters["task"]),
     )

@@ -7,19 +7,30 @@ envelope of the API that it stands in for: `{"statusCode", "body": "<JSON text>"
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from crowdsight.errors import CrowdsightError, InvalidRequest
-from crowdsight.http import Answer, Handler, Operation, answer, guarded, json_body, json_value
+from crowdsight.accounts.allowance import Allowance, allowance_headers
+from crowdsight.errors import CrowdsightError
+from crowdsight.http import (
+    Answer,
+    Handler,
+    Operation,
+    account_of,
+    answer,
+    guard,
+    guarded,
+    json_body,
+    json_value,
+    read_model,
+)
 from crowdsight.models.texts import MAX_CHARACTERS
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.tasks import describe
 
 if TYPE_CHECKING:  # what embeds and searches is not in every Lambda that speaks this
     from crowdsight.search.finding import Finding
@@ -36,7 +47,6 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 BLANKS_AND_CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 
 Number = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class FindQuery(BaseModel):
@@ -92,26 +102,17 @@ class SimilarBody(BaseModel):
 
 def find_query(request: ProxyRequest) -> FindQuery:
     """Raises InvalidRequest naming each wrong parameter; one that is not known is ignored."""
-    return _read(FindQuery, dict(request.query), "query")
+    return read_model(FindQuery, dict(request.query), "query")
 
 
 def save_body(request: ProxyRequest) -> SaveBody:
     """Raises UnsupportedMediaType, InvalidRequest."""
-    return _read(SaveBody, json_body(request), "body")
+    return read_model(SaveBody, json_body(request), "body")
 
 
 def similar_body(request: ProxyRequest) -> SimilarBody:
     """Whatever its Content-Type is. Raises InvalidRequest."""
-    return _read(SimilarBody, json_value(request.body), "body")
-
-
-def _read(model: type[Model], value: Any, root: str) -> Model:
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"the {root} must be a JSON object")
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise InvalidRequest(describe(error, root)) from error
+    return read_model(SimilarBody, json_value(request.body), "body")
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,6 @@ def _split(url: str) -> tuple[str, int | None, str] | None:
     if parts.scheme not in DEFAULT_PORTS or not host or "@" in parts.netloc:
         return None
     return host.rstrip("."), None if port == DEFAULT_PORTS[parts.scheme] else port, unquote(parts.path)
-
-
-def account_of(request: ProxyRequest) -> str:
-    """Whose pictures: the account of the caller's key."""
-    account: str = request.caller["account"]
-    return account
 
 
 def file_of(request: ProxyRequest) -> str:
@@ -215,9 +210,30 @@ def picture_answer(data: bytes, media_type: str) -> Answer:
     }
 
 
-def enveloped_operation(operation: Operation) -> Handler:
-    """A Lambda's handler whose errors are in the envelope: `{"statusCode", "error", "headers"}`."""
-    return guarded(operation, _enveloped_error, CORS)
+def search_operation(allowance: Allowance) -> Callable[[Operation], Handler]:
+    """Makes an operation a Lambda's handler that is counted, and whose errors are in the envelope.
+
+    It is counted before its work, and not at all if it fails. Every answer tells how the account stands.
+    """
+
+    def decorate(operation: Operation) -> Handler:
+        guarded_operation = guard(operation, _enveloped_error, CORS)
+
+        def counted(request: ProxyRequest) -> Answer:
+            account = account_of(request)
+            held, standing = allowance.reserve(account, request.id)
+            answered = guarded_operation(request)
+            if answered["statusCode"] == HTTPStatus.OK:
+                allowance.settle(account, held)
+            else:
+                allowance.release(account, held)
+                standing = allowance.standing(account)
+            answered["headers"] |= allowance_headers(standing)
+            return answered
+
+        return guarded(counted, _enveloped_error, CORS)
+
+    return decorate
 
 
 def enveloped(document: Mapping[str, Any]) -> Answer:

@@ -6,6 +6,7 @@
 | GENERATION#id                   | GENERATION       | one use of the name: its HIT, its task token, its deadline  |
 | GENERATION#id                   | ANSWER#assignment| one submitted answer                                        |
 | BUDGET#account                  | yyyy-mm          | cents committed in a month                                  |
+| BUDGET#account                  | yyyy-mm#id       | cents that a settled generation has cost                    |
 
 The index `open` (open_pk = one of 16 shards, open_sk = when to look next, in milliseconds) holds the generations that
 still need looking after: processing, or finished with a HIT that is not disposed of yet.
@@ -16,6 +17,7 @@ that it ends once, however often a step runs.
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,9 +80,19 @@ class Generation:
     assignments_asked: int
     hit_over: bool
     token: str | None
-    budget_month: str | None
+    budget_month: str
     worst_case_cents: int
     spent_cents: int | None = None
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a task has cost in the end."""
+
+    key: TaskKey
+    generation: str
+    month: str
+    cents: int
 
 
 class TaskStore:
@@ -100,15 +112,15 @@ class TaskStore:
     def create(
         self, task: Task, function: str, lifetime_s: int, *, worst_case_cents: int = 0, ceiling_cents: int = 0
     ) -> None:
-        """Take the name and open a generation, reserving the worst-case price when there is a ceiling.
+        """Take the name and open a generation, reserving the worst-case price of the month's budget.
 
-        `ceiling_cents`: the account's monthly crowd budget, 0 = none.
+        `ceiling_cents`: the account's monthly crowd budget, 0 for one that has no end.
         Raises TaskExists, BudgetExceeded.
         """
         if ceiling_cents and worst_case_cents > ceiling_cents:
             raise BudgetExceeded(_budget_message(worst_case_cents, ceiling_cents))
         now = self._clock()
-        month = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m")
+        month = self.month()
         generation: Item = {
             "pk": _generation_pk(task.generation),
             "sk": "GENERATION",
@@ -122,24 +134,22 @@ class TaskStore:
             "deadline_ms": now + lifetime_s * 1000,
             "open_pk": task.generation[0],
             "open_sk": now,
+            "budget_month": month,
+            "worst_case_cents": worst_case_cents,
         }
-        if ceiling_cents:
-            generation |= {"budget_month": month, "worst_case_cents": worst_case_cents}
+        room = {"room": ceiling_cents - worst_case_cents} if ceiling_cents else {}
         steps = [
             self._table.put_step("task", self._task_item(task), "attribute_not_exists(pk)"),
             self._table.put_step("generation", generation, "attribute_not_exists(pk)"),
+            self._table.update_step(
+                "budget",
+                f"BUDGET#{task.key.account}",
+                month,
+                "ADD committed_cents :worst",
+                "attribute_not_exists(committed_cents) OR committed_cents <= :room" if room else None,
+                {"worst": worst_case_cents} | room,
+            ),
         ]
-        if ceiling_cents:
-            steps.append(
-                self._table.update_step(
-                    "budget",
-                    f"BUDGET#{task.key.account}",
-                    month,
-                    "ADD committed_cents :worst",
-                    "attribute_not_exists(committed_cents) OR committed_cents <= :room",
-                    {"worst": worst_case_cents, "room": ceiling_cents - worst_case_cents},
-                )
-            )
         try:
             self._table.transact(steps)
         except TransactionFailed as error:
@@ -268,6 +278,23 @@ class TaskStore:
 
     # Budgets
 
+    def month(self) -> str:
+        """The present one, `yyyy-mm` in UTC."""
+        return datetime.fromtimestamp(self._clock() / 1000, UTC).strftime("%Y-%m")
+
+    def budgets(self, account: str) -> dict[str, int]:
+        """By month, what an account's tasks have cost or may still cost at the worst."""
+        items = self._table.query_all(f"BUDGET#{account}")
+        return {item["sk"]: item["committed_cents"] for item in items if "committed_cents" in item}
+
+    def spendings(self, account: str) -> Iterator[Spending]:
+        """What each settled task has cost, by month."""
+        for item in self._table.query_all(f"BUDGET#{account}"):
+            if "task_name" in item:
+                month, _, generation = item["sk"].partition("#")
+                key = TaskKey(account, item["task_function"], item["task_name"])
+                yield Spending(key, generation, month, item["cents"])
+
     def committed_cents(self, account: str, month: str) -> int:
         """What an account's tasks of a month (`yyyy-mm`, UTC) have cost, or may still cost at the worst."""
         item = self._table.get(f"BUDGET#{account}", month)
@@ -280,9 +307,15 @@ class TaskStore:
 
         The shards come in any order, so that none is always last when there is more to do than a run has time for.
         """
-        now = self._clock()
+        return self._unsettled(self._clock())
+
+    def unsettled_generations(self) -> Iterator[Generation]:
+        """All whose cost is not known yet (eventually consistent)."""
+        return self._unsettled(sys.maxsize)
+
+    def _unsettled(self, due_by_ms: int) -> Iterator[Generation]:
         for shard in random.sample(SHARDS, len(SHARDS)):
-            for item in self._table.query_all(shard, sk_between=(0, now), index="open"):
+            for item in self._table.query_all(shard, sk_between=(0, due_by_ms), index="open"):
                 yield _generation(item)
 
     def look_again(self, generation_id: str, after_s: int) -> None:
@@ -306,18 +339,25 @@ class TaskStore:
                     "spent": spent_cents,
                     "ttl": self._clock() // 1000 + KEEP_FINISHED_S,
                 },
-            )
+            ),
+            self._table.update_step(
+                "budget",
+                f"BUDGET#{generation.key.account}",
+                generation.budget_month,
+                "ADD committed_cents :difference",
+                values={"difference": spent_cents - generation.worst_case_cents},
+            ),
+            self._table.put_step(
+                "spending",
+                {
+                    "pk": f"BUDGET#{generation.key.account}",
+                    "sk": f"{generation.budget_month}#{generation.id}",
+                    "task_function": generation.key.function,
+                    "task_name": generation.key.name,
+                    "cents": spent_cents,
+                },
+            ),
         ]
-        if generation.budget_month:
-            steps.append(
-                self._table.update_step(
-                    "budget",
-                    f"BUDGET#{generation.key.account}",
-                    generation.budget_month,
-                    "ADD committed_cents :difference",
-                    values={"difference": spent_cents - generation.worst_case_cents},
-                )
-            )
         try:
             self._table.transact(steps)
         except TransactionFailed:
@@ -415,7 +455,7 @@ def _generation(item: Item) -> Generation:
         assignments_asked=item.get("assignments_asked", 0),
         hit_over=item.get("hit_over", False),
         token=item.get("task_token"),
-        budget_month=item.get("budget_month"),
+        budget_month=item["budget_month"],
         worst_case_cents=item.get("worst_case_cents", 0),
         spent_cents=item.get("spent_cents"),
     )

@@ -20,8 +20,11 @@ from crowdsight.dynamodb import Table
 from crowdsight.secrets import Secret
 
 if TYPE_CHECKING:
-    from crowdsight.accounts import ApiKeys
-    from crowdsight.crowd.audit import TaskAudit
+    from crowdsight.accounts.allowance import Allowance
+    from crowdsight.accounts.describing import DescribeAccount
+    from crowdsight.accounts.ledger import Ledger
+    from crowdsight.accounts.store import AccountStore, Terms
+    from crowdsight.crowd.audit import BudgetAudit, TaskAudit
     from crowdsight.crowd.judging import Judging
     from crowdsight.crowd.publishing import Publishing
     from crowdsight.crowd.recording import Recorder
@@ -66,9 +69,12 @@ class Settings:
     notifications_queue_url: str = ""
     mturk_endpoint_url: str = ""
     mturk_credentials_secret: str = ""  # ARN or name; JSON {requester_id, access_key_id, secret_access_key}
-    api_key_secret: str = ""  # ARN or name; JSON {account, api_key}
     hit_lifetime_s: int = 86_400
-    crowd_budget_cents: int = 0  # 0: no ceiling
+    # accounts; the terms are those of accounts that have none of their own
+    accounts_table: str = ""
+    free_searches: int = 100  # a day
+    search_price_cents: int = 1
+    crowd_budget_cents: int = 0  # a month; 0: no ceiling
     # image search
     images_table: str = ""
     images_bucket: str = ""
@@ -116,7 +122,9 @@ class Wiring:
         from crowdsight.crowd.requests import PutTask, Terms
 
         terms = Terms(
-            self.settings.hit_lifetime_s, self.settings.crowd_budget_cents, self.settings.workplace_fee_percent
+            self.settings.hit_lifetime_s,
+            lambda account: self.accounts.account(account).terms.crowd_budget_cents,
+            self.settings.workplace_fee_percent,
         )
         return PutTask(self._task_store, self._workflow, terms, _new_id)
 
@@ -163,6 +171,13 @@ class Wiring:
         from crowdsight.crowd.audit import TaskAudit
 
         return TaskAudit(self._task_store, self.settings.workplace_fee_percent)
+
+    @cached_property
+    def budget_audit(self) -> "BudgetAudit":
+        """Checks that what months have taken of budgets adds up."""
+        from crowdsight.crowd.audit import BudgetAudit
+
+        return BudgetAudit(self._task_store)
 
     @cached_property
     def _task_store(self) -> "TaskStore":
@@ -398,11 +413,43 @@ class Wiring:
     # Accounts
 
     @cached_property
-    def api_keys(self) -> "ApiKeys":
-        """Whose API key is whose."""
-        from crowdsight.accounts import ApiKeys
+    def accounts(self) -> "AccountStore":
+        """Accounts, and whose key is whose."""
+        from crowdsight.accounts.store import AccountStore
 
-        return ApiKeys(self._secret(self.settings.api_key_secret).read)
+        return AccountStore(self._accounts_table, self.clock, self._terms)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """The cents of accounts."""
+        from crowdsight.accounts.ledger import Ledger
+
+        return Ledger(self._accounts_table, self.accounts, self.clock)
+
+    @cached_property
+    def allowance(self) -> "Allowance":
+        """How many searches an account has."""
+        from crowdsight.accounts.allowance import Allowance
+
+        return Allowance(self._accounts_table, self.accounts, self.ledger, self.clock)
+
+    @cached_property
+    def describe_account(self) -> "DescribeAccount":
+        """Tells a caller of its account."""
+        from crowdsight.accounts.describing import DescribeAccount
+
+        return DescribeAccount(self.accounts, self.allowance, self._task_store)
+
+    @cached_property
+    def _accounts_table(self) -> Table:
+        return Table(self._client("dynamodb"), self.settings.accounts_table)
+
+    @property
+    def _terms(self) -> "Terms":
+        from crowdsight.accounts.store import Terms
+
+        settings = self.settings
+        return Terms(settings.free_searches, settings.search_price_cents, settings.crowd_budget_cents)
 
     # What everything stands on
 

@@ -4,12 +4,14 @@ Run it when nothing is going on: a step in between can look like a discrepancy, 
 second run. Money and HITs are the workplace's to prove, see `crowdsight.workplace.audit`.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.judging import decide
 from crowdsight.crowd.prices import answer_cents
-from crowdsight.task_store import Generation, Phase, RecordedAnswer, TaskStore
+from crowdsight.task_store import Generation, Phase, RecordedAnswer, Spending, TaskStore
 from crowdsight.tasks import ProblemCode, State, Task, TaskKey
 
 BY_ADJUDICATION = (ProblemCode.NO_AGREEMENT, ProblemCode.IMAGE_UNAVAILABLE)
@@ -52,6 +54,32 @@ class TaskAudit:
     def committed_cents(self, account: str, month: str) -> int:
         """What is taken of an account's crowd budget in a month (`yyyy-mm`)."""
         return self._store.committed_cents(account, month)
+
+
+class BudgetAudit:
+    """Proof that an account's months have taken what its tasks have cost, and may still cost."""
+
+    def __init__(self, store: TaskStore) -> None:
+        self._store = store
+
+    def spendings(self, account: str) -> Iterator[Spending]:
+        """What each settled task has cost."""
+        return self._store.spendings(account)
+
+    def discrepancies(self, account: str) -> list[str]:
+        """Months in which something does not add up; nothing, if all is well."""
+        expected: Counter[str] = Counter()
+        for spending in self._store.spendings(account):
+            expected[spending.month] += spending.cents
+        for generation in self._store.unsettled_generations():
+            if generation.key.account == account:
+                expected[generation.budget_month] += generation.worst_case_cents
+        budgets = self._store.budgets(account)
+        return [
+            f"{account}: {budgets.get(month, 0)} cents are committed in {month}, and its tasks say {expected[month]}"
+            for month in sorted({*budgets, *expected})
+            if budgets.get(month, 0) != expected[month]
+        ]
 
 
 def discrepancies_of(task: Task, generation: Generation, answers: list[RecordedAnswer], fee_percent: int) -> list[str]:

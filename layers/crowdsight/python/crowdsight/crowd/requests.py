@@ -17,10 +17,10 @@ PUT_ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Terms:
-    """The deployment's settings for new tasks. `crowd_budget_cents`: an account's monthly ceiling, 0 = none."""
+    """The deployment's settings for new tasks. `ceiling_cents`: an account's monthly crowd budget, 0 = none."""
 
     hit_lifetime_s: int
-    crowd_budget_cents: int
+    ceiling_cents: Callable[[str], int]
     fee_percent: int
 
 
@@ -52,13 +52,21 @@ class PutTask:
                 continue  # another request took the name just now: look again
         raise InternalError("the task is being created and deleted too often at the same moment; try again")
 
+    def price_cents(self, key: TaskKey) -> int:
+        """What a task of this function costs at the worst: with its most answers, and the workplace's fee.
+
+        Raises NotFound.
+        """
+        function, is_test = function_of(key)
+        return 0 if is_test else worst_case_cents(function, self._terms.fee_percent)
+
     def _create(self, task: Task, function: CrowdFunction) -> Task:
         self._store.create(
             task,
             function.name,
             self._terms.hit_lifetime_s,
             worst_case_cents=worst_case_cents(function, self._terms.fee_percent),
-            ceiling_cents=self._terms.crowd_budget_cents,
+            ceiling_cents=self._terms.ceiling_cents(task.key.account),
         )
         generation = self._store.generation(task.generation)
         if generation:

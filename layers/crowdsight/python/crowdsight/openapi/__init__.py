@@ -5,15 +5,15 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from crowdsight.errors import InternalError
-from crowdsight.openapi import search, tasks
-from crowdsight.openapi.answers import REFERENCE, error_answers, error_schema, json_content
+from crowdsight.openapi import account, search, tasks
+from crowdsight.openapi.answers import REFERENCE, error_answers, error_schema, json_content, key_error_schema
 
 VERSION = "1.0.0"
 
 
 def describe_api(server_url: str) -> dict[str, Any]:
     """The document. `server_url`: where the paths start, absolute or relative to the document's own host."""
-    models = [(model, "validation") for model in (*tasks.models(), *search.models())]
+    models = [(model, "validation") for model in (*tasks.models(), *search.models(), *account.models())]
     _, definitions = models_json_schema(models, ref_template=REFERENCE)  # type: ignore[arg-type]
     return {
         "openapi": "3.1.0",
@@ -24,9 +24,13 @@ def describe_api(server_url: str) -> dict[str, Any]:
         },
         "servers": [{"url": server_url}],
         "security": [{"apiKey": []}],
-        "paths": {"/openapi.json": {"get": _openapi_operation()}, **tasks.paths(), **search.paths()},
+        "paths": {"/openapi.json": {"get": _openapi_operation()}, **tasks.paths(), **search.paths(), **account.paths()},
         "components": {
-            "schemas": definitions["$defs"] | {"Error": error_schema()} | tasks.schemas() | search.schemas(),
+            "schemas": definitions["$defs"]
+            | {"Error": error_schema(), "KeyRefused": key_error_schema()}
+            | tasks.schemas()
+            | search.schemas()
+            | account.schemas(),
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
         },
     }

@@ -10,12 +10,15 @@ from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
 
 REFERENCE = "#/components/schemas/{model}"
 
+KEY_CODES = ("Unauthorized", "Forbidden")
+"""What the gateway answers of keys, to all paths in one form."""
+
 ALWAYS = ("Unauthorized", "Forbidden", NotFound.code, "TooManyRequests", InternalError.code)
 """What every route that needs a key may answer."""
 
 
 def error_schema() -> dict[str, Any]:
-    codes = [*STATUS_OF_ERROR, *GATEWAY_CODES]
+    codes = [code for code in (*STATUS_OF_ERROR, *GATEWAY_CODES) if code not in KEY_CODES]
     return {
         "type": "object",
         "additionalProperties": False,
@@ -28,11 +31,26 @@ def error_schema() -> dict[str, Any]:
     }
 
 
+def key_error_schema() -> dict[str, Any]:
+    """The form of `POST /`'s errors, with a message: the gateway has one answer for the whole API."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["statusCode", "error", "message", "headers"],
+        "properties": {
+            "statusCode": {"enum": [int(GATEWAY_CODES[code]) for code in KEY_CODES]},
+            "error": {"enum": ["Missing an API key", "Invalid API key"]},
+            "message": {"type": "string"},
+            "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+
+
 def error_answers(*codes: str, model: str = "Error") -> dict[str, Any]:
     """Responses by status; codes that share one are told together. `model`: the schema of their bodies."""
-    content = json_content({"$ref": REFERENCE.format(model=model)})
     answers: dict[str, Any] = {}
     for code in codes:
+        content = json_content({"$ref": REFERENCE.format(model="KeyRefused" if code in KEY_CODES else model)})
         status = (STATUS_OF_ERROR | GATEWAY_CODES)[code]
         answers[str(int(status))] = {"description": f"{status.phrase}: `{code}`.", "content": content}
         if status is HTTPStatus.TOO_MANY_REQUESTS:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from crowdsight.errors import (
+    AllowanceExhausted,
     AlreadyStored,
     InternalError,
     InvalidRequest,
@@ -19,6 +20,16 @@ from crowdsight.search_http import MAX_RESULTS, SaveBody, SimilarBody
 _URL = {"type": "string", "format": "uri"}
 _SCORE = {"type": "number", "minimum": 0, "maximum": 1}
 _BAD_IMAGE = (InvalidRequest.code, UnfetchableImage.code, UndecodableImage.code)
+_ALLOWANCE = {
+    name: {"schema": {"type": "integer"}, "description": description}
+    for name, description in (
+        ("X-Allowance-Limit", "How many successful searches a UTC day has free."),
+        ("X-Allowance-Remaining", "How many of them are left."),
+        ("X-Allowance-Reset", "When the day ends, in seconds since the epoch."),
+    )
+}
+"""Of the operation's own answers: where the gateway answers before it, they are missing."""
+
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -145,8 +156,13 @@ def _similar() -> dict[str, Any]:
         "operationId": "find-similar",
         "summary": "Stored images like a picture, by URL or bytes, or like words; with COCO labels if asked for.",
         "requestBody": {"required": True, "content": json_content(reference(SimilarBody))},
-        "responses": _found("Found.", "Similar")
-        | error_answers(*_BAD_IMAGE, "RequestTooLarge", *ALWAYS, model="SimilarError"),
+        "responses": {
+            status: answered | {"headers": _ALLOWANCE | answered.get("headers", {})}
+            for status, answered in (
+                _found("Found.", "Similar")
+                | error_answers(*_BAD_IMAGE, AllowanceExhausted.code, "RequestTooLarge", *ALWAYS, model="SimilarError")
+            ).items()
+        },
     }
 
 

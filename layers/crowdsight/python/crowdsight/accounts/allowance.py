@@ -1,0 +1,190 @@
+"""What an account may search for: so many free a day, and then as many as its balance pays for.
+
+A search is reserved before its work and settled or released after it. Each is one conditional write, so that for any
+interleaving no search counts twice, none is given away, and no balance is below zero. A search is free if the day's
+free ones are not all used or under way when it starts. What nobody ended, because its Lambda was killed, expires: the
+next to look at the account gives it back.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+from crowdsight.accounts.ledger import Entry, EntryKind, Ledger, entry_step
+from crowdsight.accounts.store import RESERVATION, Account, AccountStore, Reservation
+from crowdsight.clock import Clock
+from crowdsight.dynamodb import ConditionFailed, Item, Table, TransactionFailed
+from crowdsight.errors import AllowanceExhausted, InternalError
+
+RESERVATION_S = 60
+"""How long a search is held. No Lambda behind the gateway runs half as long."""
+
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An account's searches today, settled or under way. `resets_at_s`: when the day ends, seconds since the epoch."""
+
+    free_searches: int
+    free_used: int
+    paid_used: int
+    balance_cents: int
+    search_price_cents: int
+    resets_at_s: int
+
+    @property
+    def free_left(self) -> int:
+        return max(self.free_searches - self.free_used, 0)
+
+
+class Allowance:
+    """Counts searches. `store` reads the accounts that lie in `table`, and `ledger` their entries."""
+
+    def __init__(self, table: Table, store: AccountStore, ledger: Ledger, clock: Clock) -> None:
+        self._table = table
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+
+    def standing(self, account: str) -> Standing:
+        """How it stands now; what had expired is given back first. Raises NotFound."""
+        return _standing(self._present(account))
+
+    def reserve(self, account: str, request_id: str) -> tuple[Reservation, Standing]:
+        """Hold a search before it is made; no request id is used twice. The standing counts it already.
+
+        Raises AllowanceExhausted, NotFound.
+        """
+        for _ in range(ATTEMPTS):
+            found = self._present(account)
+            price_cents, free = found.terms.search_price_cents, found.terms.free_searches
+            expires_at_ms = self._clock() + RESERVATION_S * 1000
+            values: Item = {"day": found.day, "free": free, "one": 1}
+            if found.free_used < free:
+                held = Reservation(request_id, True, 0, found.day, expires_at_ms)
+                change, condition = "ADD free_used :one", "free_used < :free"
+            elif found.balance_cents >= price_cents:
+                held = Reservation(request_id, False, price_cents, found.day, expires_at_ms)
+                change = "ADD balance_cents :minus, paid_used :one"
+                condition = "free_used >= :free AND balance_cents >= :price"
+                values |= {"minus": -price_cents, "price": price_cents}
+            else:
+                raise AllowanceExhausted(_exhausted(found), headers=allowance_headers(_standing(found)))
+            try:
+                item = self._change(
+                    account, f"SET #held = :held {change}", f"#day = :day AND {condition}", held, values
+                )
+            except ConditionFailed:
+                continue  # another was quicker, or the day is over: look again
+            return held, _standing(self._store.read(item))
+        raise InternalError("too many searches of this account at the same moment; try again")
+
+    def settle(self, account: str, held: Reservation) -> None:
+        """The search was made: what was held for it is spent. Raises InternalError if it is not held any more."""
+        try:
+            if held.is_free:
+                self._change(account, "REMOVE #held", "#held = :held", held)
+            else:
+                entry = Entry(account, EntryKind.SEARCH, held.id, -held.cents, self._clock())
+                spent = self._table.update_step(
+                    "held", *_keys(account), "REMOVE #held", "#held = :held", {"held": _value(held)}, _names(held)
+                )
+                self._table.transact([spent, entry_step(self._table, entry)])
+        except (ConditionFailed, TransactionFailed) as error:
+            if not self._is_settled(account, held):
+                raise InternalError("the search took too long") from error
+
+    def release(self, account: str, held: Reservation) -> None:
+        """The search failed, or nobody ended it: it costs nothing. Doing it again changes nothing."""
+        used = "free_used" if held.is_free else "paid_used"
+        back, values = (", balance_cents :cents", {"cents": held.cents}) if held.cents else ("", {})
+        try:
+            self._change(
+                account,
+                f"REMOVE #held ADD {used} :minus{back}",
+                "#held = :held AND #day = :day",
+                held,
+                {"minus": -1, "day": held.day} | values,
+            )
+            return
+        except ConditionFailed:
+            pass  # it is not held any more, or the day that it was counted in is over
+        try:
+            self._change(account, f"REMOVE #held{back.replace(',', ' ADD')}", "#held = :held", held, values)
+        except ConditionFailed:
+            pass  # released or settled already
+
+    def _is_settled(self, account: str, held: Reservation) -> bool:
+        """Whether an attempt whose answer was lost has settled it."""
+        if held.is_free:
+            return self._clock() < held.expires_at_ms  # nobody else ends it before that
+        return self._ledger.entry(account, EntryKind.SEARCH, held.id) is not None
+
+    def _present(self, name: str) -> Account:
+        """The account today, with nothing in it that has expired. Raises NotFound."""
+        account = self._store.account(name)
+        now = self._clock()
+        expired = [held for held in account.reservations.values() if held.expires_at_ms <= now]
+        for held in expired:
+            self.release(name, held)
+        today = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d")
+        if account.day < today:
+            try:
+                self._table.update(
+                    *_keys(name),
+                    "SET #day = :today, free_used = :none, paid_used = :none",
+                    "#day = :before",
+                    {"today": today, "none": 0, "before": account.day},
+                    {"day": "day"},
+                )
+            except ConditionFailed:
+                pass  # another was quicker
+        return self._store.account(name) if expired or account.day < today else account
+
+    def _change(
+        self, account: str, expression: str, condition: str, held: Reservation, values: Item | None = None
+    ) -> Item:
+        values = (values or {}) | {"held": _value(held)}
+        names = _names(held) | ({"day": "day"} if "#day" in condition else {})
+        return self._table.update(*_keys(account), expression, condition, values, names)
+
+
+def allowance_headers(standing: Standing) -> dict[str, str]:
+    """What every answer to a search tells of the account's allowance."""
+    return {
+        "X-Allowance-Limit": str(standing.free_searches),
+        "X-Allowance-Remaining": str(standing.free_left),
+        "X-Allowance-Reset": str(standing.resets_at_s),
+    }
+
+
+def _standing(account: Account) -> Standing:
+    midnight = datetime.strptime(account.day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    return Standing(
+        free_searches=account.terms.free_searches,
+        free_used=account.free_used,
+        paid_used=account.paid_used,
+        balance_cents=account.balance_cents,
+        search_price_cents=account.terms.search_price_cents,
+        resets_at_s=int(midnight.timestamp()),
+    )
+
+
+def _exhausted(account: Account) -> str:
+    return (
+        f"today's {account.terms.free_searches} free searches are used and the balance of {account.balance_cents} "
+        f"cents does not cover the price of {account.terms.search_price_cents}; ask the operator to top it up: "
+        f"python -m client admin topup {account.name} CENTS --reference PAYMENT"
+    )
+
+
+def _keys(account: str) -> tuple[str, str]:
+    return f"ACCOUNT#{account}", "ACCOUNT"
+
+
+def _names(held: Reservation) -> dict[str, str]:
+    return {"held": f"{RESERVATION}{held.id}"}
+
+
+def _value(held: Reservation) -> Item:
+    return {name: value for name, value in asdict(held).items() if name != "id"}

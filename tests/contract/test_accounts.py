@@ -1,0 +1,203 @@
+"""Accounts, keys and the ledger, over moto and in memory."""
+
+from typing import Any
+
+import pytest
+
+from crowdsight.accounts.keys import KEY, PREFIX, new_key
+from crowdsight.accounts.ledger import EntryKind
+from crowdsight.accounts.store import MAX_KEYS, Terms
+from crowdsight.errors import InvalidRequest, NotFound, TooManyKeys
+from tests.conftest import StoppedClock
+from tests.contract.account_world import TERMS, Accounts, AccountWorld
+
+
+@pytest.fixture
+def world(dynamodb: Any, clock: StoppedClock) -> AccountWorld:
+    return AccountWorld(dynamodb, clock)
+
+
+@pytest.fixture
+def accounts(world: AccountWorld) -> Accounts:
+    assert world.accounts.store.create("ann")
+    assert world.accounts.store.create("bob")
+    return world.accounts
+
+
+def test_an_account_is_opened_once_with_nothing_in_it(accounts: Accounts) -> None:
+    assert not accounts.store.create("ann")
+    account = accounts.store.account("ann")
+    assert (account.balance_cents, account.free_used, account.terms) == (0, 0, TERMS)
+    assert list(accounts.store.names()) == ["ann", "bob"]
+    with pytest.raises(NotFound):
+        accounts.store.account("eve")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, "a b", "a#b", "ä", "a/b"])
+def test_a_name_that_could_mean_something_else_is_no_accounts(accounts: Accounts, name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        accounts.store.create(name)
+
+
+def test_an_account_has_the_deployments_terms_but_for_its_own(accounts: Accounts) -> None:
+    assert accounts.store.set_terms("ann", {"free_searches": 0, "crowd_budget_cents": 500}).terms == Terms(0, 2, 500)
+    assert accounts.store.set_terms("ann", {"free_searches": None}).terms == Terms(3, 2, 500)
+    assert accounts.store.account("bob").terms == TERMS
+    for wrong in ({"free_searches": -1}, {"balance_cents": 5}):
+        with pytest.raises(InvalidRequest):
+            accounts.store.set_terms("ann", wrong)
+    with pytest.raises(NotFound):
+        accounts.store.set_terms("eve", {"free_searches": 1})
+
+
+# Keys
+
+
+def test_a_key_has_256_random_bits_behind_a_prefix_that_tells_what_it_is() -> None:
+    keys = {new_key() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(KEY.fullmatch(key) and key.startswith(PREFIX) and len(key) == len(PREFIX) + 43 for key in keys)
+
+
+def test_a_key_is_known_by_one_read_and_nothing_but_its_hash_is_stored(
+    world: AccountWorld, accounts: Accounts, dynamodb: Any
+) -> None:
+    made = accounts.store.create_key("ann")
+    process = world.new_process()
+    world.interruptions.arm(10**6, lambda: None)
+    found = process.store.owner_of(made.key)
+    assert found == made.record
+    assert world.interruptions.calls == 1
+    stored = repr([dynamodb.query(**query) for query in _everything_of(made.record.account, made.record.hash)])
+    assert made.record.hash in stored
+    assert made.key not in stored and made.key.removeprefix(PREFIX) not in stored
+
+
+def _everything_of(account: str, key_hash: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "TableName": "accounts",
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+            "ConsistentRead": True,
+            "ScanIndexForward": True,
+        }
+        for pk in (f"ACCOUNT#{account}", f"KEY#{key_hash}")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "crowdsight_", "a" * 54, "crowdsight_" + "a" * 43, "crowdsight_" + "ä" * 43, "\x00"]
+)
+def test_what_is_no_key_is_nobodys(accounts: Accounts, text: str) -> None:
+    accounts.store.create_key("ann")
+    assert accounts.store.owner_of(text) is None
+
+
+def test_a_key_is_only_its_accounts_to_list_to_rotate_and_to_revoke(accounts: Accounts) -> None:
+    anns, bobs = accounts.store.create_key("ann"), accounts.store.create_key("bob")
+    assert accounts.store.keys("ann") == [anns.record]
+    with pytest.raises(NotFound):
+        accounts.store.revoke_key("ann", bobs.record.id)
+    with pytest.raises(NotFound):
+        accounts.store.rotate_key("ann", bobs.record.id, 0)
+    assert accounts.store.owner_of(bobs.key) == bobs.record
+    with pytest.raises(NotFound):
+        accounts.store.keys("eve")
+
+
+def test_a_revoked_key_is_nobodys_at_once(accounts: Accounts) -> None:
+    first, second = accounts.store.create_key("ann"), accounts.store.create_key("ann")
+    accounts.store.revoke_key("ann", first.record.id)
+    assert accounts.store.owner_of(first.key) is None
+    assert accounts.store.owner_of(second.key) == second.record
+    assert accounts.store.keys("ann") == [second.record]
+    with pytest.raises(NotFound):
+        accounts.store.revoke_key("ann", first.record.id)
+
+
+@pytest.mark.parametrize("overlap_s", [0, 60])
+def test_a_rotated_key_ends_when_the_overlap_does(world: AccountWorld, accounts: Accounts, overlap_s: int) -> None:
+    old = accounts.store.create_key("ann")
+    new = accounts.store.rotate_key("ann", old.record.id, overlap_s)
+    assert accounts.store.owner_of(new.key) == new.record
+    world.clock.move(overlap_s - 0.001 if overlap_s else 0)
+    assert (accounts.store.owner_of(old.key) is not None) == (overlap_s > 0)
+    world.clock.move(0.001)
+    assert accounts.store.owner_of(old.key) is None
+    assert accounts.store.owner_of(new.key) == new.record
+    assert accounts.store.keys("ann") == [new.record]
+
+
+def test_rotating_again_never_makes_a_key_last_longer(world: AccountWorld, accounts: Accounts) -> None:
+    old = accounts.store.create_key("ann")
+    accounts.store.rotate_key("ann", old.record.id, 60)
+    accounts.store.rotate_key("ann", old.record.id, 600)
+    world.clock.move(60)
+    assert accounts.store.owner_of(old.key) is None
+    assert len(accounts.store.keys("ann")) == 2
+
+
+def test_an_overlap_is_at_most_a_week(accounts: Accounts) -> None:
+    old = accounts.store.create_key("ann")
+    for overlap_s in (-1, 7 * 86_400 + 1):
+        with pytest.raises(InvalidRequest):
+            accounts.store.rotate_key("ann", old.record.id, overlap_s)
+
+
+def test_an_account_has_so_many_keys_and_no_more(accounts: Accounts) -> None:
+    keys = [accounts.store.create_key("ann") for _ in range(MAX_KEYS)]
+    with pytest.raises(TooManyKeys):
+        accounts.store.create_key("ann")
+    accounts.store.rotate_key("ann", keys[0].record.id, 60)
+    with pytest.raises(TooManyKeys):
+        accounts.store.rotate_key("ann", keys[1].record.id, 60)
+    accounts.store.create_key("bob")
+
+
+# Money
+
+
+def test_a_payment_counts_once_however_often_it_is_told(accounts: Accounts) -> None:
+    for _ in range(3):
+        accounts.ledger.top_up("ann", 150, "invoice 1")
+    accounts.ledger.top_up("ann", 50, "invoice 2")
+    assert accounts.store.account("ann").balance_cents == 200
+    assert sorted((entry.cents, entry.reference) for entry in accounts.ledger.entries("ann")) == [
+        (50, "invoice 2"),
+        (150, "invoice 1"),
+    ]
+    assert {entry.kind for entry in accounts.ledger.entries("ann")} == {EntryKind.TOP_UP}
+    assert list(accounts.ledger.entries("bob")) == []
+    assert accounts.ledger.discrepancies("ann") == []
+
+
+def test_a_payment_that_is_told_with_another_amount_is_refused(accounts: Accounts) -> None:
+    accounts.ledger.top_up("ann", 150, "invoice 1")
+    with pytest.raises(InvalidRequest, match="another amount"):
+        accounts.ledger.top_up("ann", 15, "invoice 1")
+    accounts.ledger.top_up("bob", 15, "invoice 1")
+    assert accounts.store.account("ann").balance_cents == 150
+
+
+@pytest.mark.parametrize(
+    ("cents", "reference"), [(0, "r"), (-1, "r"), (10**8 + 1, "r"), (1, ""), (1, "a" * 201), (1, "\n")]
+)
+def test_a_payment_that_can_be_none_is_refused(accounts: Accounts, cents: int, reference: str) -> None:
+    with pytest.raises(InvalidRequest):
+        accounts.ledger.top_up("ann", cents, reference)
+    with pytest.raises(NotFound):
+        accounts.ledger.top_up("eve", 1, "r")
+    assert accounts.store.account("ann").balance_cents == 0
+
+
+def test_an_audit_finds_cents_that_no_entry_explains(accounts: Accounts, dynamodb: Any) -> None:
+    accounts.ledger.top_up("ann", 150, "r")
+    dynamodb.update_item(
+        TableName="accounts",
+        Key={"pk": {"S": "ACCOUNT#ann"}, "sk": {"S": "ACCOUNT"}},
+        UpdateExpression="ADD balance_cents :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+    (found,) = accounts.ledger.discrepancies("ann")
+    assert "ann" in found and "150" in found and "151" in found
