@@ -1,13 +1,18 @@
 """One running stack for most tests, and others with settings of their own for those that need them."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from crowdsight.accounts.keys import PREFIX, RANDOM_BYTES
 from tests.stack.crowd_hands import CONTAINS, UNANSWERED, Hands, contains_input
 from tests.stack.picture_host import PictureHost
 from tests.stack.raw_http import Api
 from tests.stack.running_stack import RunningStack, assert_nothing_left, listening_ports
+
+KEY_LIKE = PREFIX.encode() + rb"[A-Za-z0-9_-]{%d,}" % RANDOM_BYTES
 
 
 @pytest.fixture(scope="session")
@@ -60,5 +65,15 @@ def start(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) ->
         yield running
         members = running.members()
         ports = listening_ports(members)
+        logs = Path(running["logs"])
         assert running.end() == 0, running.output
     assert_nothing_left(members, ports)
+    assert_no_key_was_logged(logs)
+
+
+def assert_no_key_was_logged(folder: Path) -> None:
+    """Of all that every part of a stack has logged, about all requests of all tests."""
+    logs = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert any(b"/functions/" in content for content in logs.values()), "nothing was logged at all"
+    telling = {name: re.findall(KEY_LIKE, content)[:3] for name, content in logs.items()}
+    assert {name: found for name, found in telling.items() if found} == {}
