@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -45,10 +46,10 @@ def bob(running: RunningStack) -> Account:
     return Account(running, "bob")
 
 
-def find(account: Account, url: str) -> dict[str, str]:
+def find(account: Account, url: str) -> dict[str, Any]:
     reply = account.api.request("GET", f"/image/find?url={quote(url, safe='')}&max_results=50")
     assert reply.status == 200, reply.body
-    document: dict[str, str] = reply.document
+    document: dict[str, Any] = reply.document
     return document
 
 
