@@ -195,6 +195,7 @@ def find_accounts(aws: AwsClients) -> "Wiring":
     settings = Settings(
         accounts_table=outputs["AccountsTable"],
         tasks_table=outputs["TasksTable"],
+        usage_plan=outputs["UsagePlan"],
         free_searches=int(outputs["FreeSearches"]),
         search_price_cents=int(outputs["SearchPriceCents"]),
         crowd_budget_cents=int(outputs["CrowdBudgetCents"]),

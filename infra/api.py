@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
-from infra.accounts import Accounts
+from infra.accounts import USAGE_PLAN, Accounts
 from infra.crowd import Crowd
 from infra.operation import Operation, camel_case
 from infra.rest_api import RestApi, accept_method
@@ -70,6 +70,16 @@ class Api(RestApi):
             rate=settings.throttle_rate,
             burst=settings.throttle_burst,
             binary_media_types=["*/*"],
+            api_key_source=apigateway.ApiKeySourceType.AUTHORIZER,
+        )
+        self.add_usage_plan(
+            "UsagePlan",
+            name=USAGE_PLAN,
+            description="Throttles each key by itself",
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=settings.key_throttle_rate, burst_limit=settings.key_throttle_burst
+            ),
+            api_stages=[apigateway.UsagePlanPerApiStage(api=self, stage=self.deployment_stage)],
         )
         self._authorizer = apigateway.RequestAuthorizer(
             self,
@@ -168,6 +178,7 @@ class Api(RestApi):
             (response.MISSING_AUTHENTICATION_TOKEN, "404", error_body("NotFound", "no such path"), None),
             (response.UNAUTHORIZED, "401", key_error_body(401, "Missing an API key", "send it as x-api-key"), None),
             (response.ACCESS_DENIED, "403", key_error_body(403, "Invalid API key", "it is wrong or revoked"), None),
+            (response.INVALID_API_KEY, "403", key_error_body(403, "Invalid API key", "it is not known yet"), None),
             (response.THROTTLED, "429", slower, {"Retry-After": "'1'"}),
             (response.QUOTA_EXCEEDED, "429", slower, {"Retry-After": "'1'"}),
             (response.REQUEST_TOO_LARGE, "413", error_body("RequestTooLarge", "the body is too large"), None),

@@ -28,7 +28,8 @@ ACCESS_LOG = json.dumps(
 class RestApi(apigateway.RestApi):
     """`name`: what it is called in the account. `rate`, `burst`: requests a second and at once, before 429.
 
-    `binary_media_types`: which bodies pass as they are, requests' and answers'.
+    `binary_media_types`: which bodies pass as they are, requests' and answers'. `api_key_source`: where the keys of
+    its usage plan come from, if it has one.
     `url` is the base address of its one stage, `prod`, ending in `/`.
     """
 
@@ -42,6 +43,7 @@ class RestApi(apigateway.RestApi):
         rate: int,
         burst: int,
         binary_media_types: Sequence[str] = (),
+        api_key_source: apigateway.ApiKeySourceType | None = None,
     ) -> None:
         access_log = logs.LogGroup(
             scope, f"{id}AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
@@ -52,6 +54,7 @@ class RestApi(apigateway.RestApi):
             rest_api_name=name,
             description=title,
             binary_media_types=list(binary_media_types) or None,
+            api_key_source_type=api_key_source,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=True,
             deploy_options=apigateway.StageOptions(
@@ -64,6 +67,7 @@ class RestApi(apigateway.RestApi):
                 data_trace_enabled=False,
             ),
         )
+        self._counts_keys = api_key_source is not None
         self.node.try_remove_child("Endpoint")  # CDK's own output, under a name that nobody can guess
         self._acknowledge()
 
@@ -81,7 +85,10 @@ class RestApi(apigateway.RestApi):
         `why_open`: why the route needs no authorizer, if it has none.
         """
         method = self.root.resource_for_path(path).add_method(
-            verb, apigateway.LambdaIntegration(function, allow_test_invoke=False), authorizer=authorizer
+            verb,
+            apigateway.LambdaIntegration(function, allow_test_invoke=False),
+            authorizer=authorizer,
+            api_key_required=bool(authorizer and self._counts_keys),
         )
         accept_method(method, why_open=why_open)
 

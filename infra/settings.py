@@ -35,11 +35,17 @@ class Settings:
     workplace_fee_percent: int = 0
     """What the workplace charges requesters on top of each reward, in percent of it, 0 to 100."""
 
-    throttle_rate: int = 50
-    """Requests a second that the callers' API takes in the long run; more are answered 429."""
+    key_throttle_rate: int = 50
+    """Requests a second that the callers' API takes from one key in the long run; more are answered 429."""
 
-    throttle_burst: int = 100
-    """Requests that the callers' API takes at once."""
+    key_throttle_burst: int = 100
+    """Requests that it takes from one key at once."""
+
+    throttle_rate: int = 200
+    """Requests a second that the callers' API takes from all keys together."""
+
+    throttle_burst: int = 400
+    """Requests that it takes from all keys at once."""
 
     workplace_throttle_rate: int = 200
     """The same for the workplace, whose requests are those of Workers and of the tasks already taken on."""
@@ -78,6 +84,8 @@ class Settings:
         for name in ("free_searches", "search_price_cents", "crowd_budget_cents"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
         _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")
+        for name in ("key_throttle_rate", "key_throttle_burst"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
         for name in ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst"):
             _require(getattr(self, name) > 0, f"{name} must be positive")
         _require(

@@ -128,6 +128,7 @@ def deploy(assembly: Path, clients: Clients, make_image: MakeImage) -> Deployed:
         if unknown := template.unknown_types():
             raise DeploymentError(f"{template.stack}: the local stack does not serve {', '.join(unknown)}")
         _make_secrets(template, clients)
+        _make_usage_plans(template, clients)
         cloudformation.create_stack(StackName=template.stack, TemplateBody=json.dumps(template.for_moto()))
         [stack] = cloudformation.describe_stacks(StackName=template.stack)["Stacks"]
         if stack["StackStatus"] != "CREATE_COMPLETE":
@@ -173,6 +174,12 @@ def _make_secrets(template: Template, clients: Clients) -> None:
         secrets_manager = secrets_manager or clients.client("secretsmanager")
         secret = secrets_manager.create_secret(Name=name, SecretString=secret_string(properties))
         template.made(logical_id, secret["ARN"])
+
+
+def _make_usage_plans(template: Template, clients: Clients) -> None:
+    """They hold the keys; the gateway of ours does the throttling."""
+    for logical_id, name in template.usage_plans():
+        template.made(logical_id, clients.client("apigateway").create_usage_plan(name=name)["id"])
 
 
 def with_local_urls(function: Function, urls: Mapping[str, str]) -> Function:

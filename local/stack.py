@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -99,7 +99,7 @@ class LocalStack:
             log.info("deploying %s", assembly)
             deployed = deploy(assembly, clients, image_maker(self._children))
             log.info("deployed %s resources, %s functions", len(deployed.resources), len(deployed.functions))
-            urls = self._serve(deployed, functions)
+            urls = self._serve(deployed, clients, functions)
         except (SynthesisError, ImageError, DeploymentError) as error:
             raise StartError(str(error)) from error
         functions.deploy(
@@ -184,9 +184,17 @@ class LocalStack:
             raise StartError(f"the AWS services did not start; {self._logs / 'aws.log'} says why")
         return f"http://127.0.0.1:{port}"
 
-    def _serve(self, deployed: Deployed, functions: Lambda) -> dict[str, str]:
+    def _serve(self, deployed: Deployed, clients: Clients, functions: Lambda) -> dict[str, str]:
         """Serve every API: crowd tasks at the port that was asked for, the others at the next free ones."""
-        apis = [RestApi(api, deployed, functions) for api in deployed.of_type("AWS::ApiGateway::RestApi")]
+        gateway = clients.client("apigateway")
+
+        def read_plan_keys(plan_id: str) -> Iterator[str]:
+            for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan_id):
+                yield from (key["value"] for key in page["items"])
+
+        apis = [
+            RestApi(api, deployed, functions, read_plan_keys) for api in deployed.of_type("AWS::ApiGateway::RestApi")
+        ]
         apis.sort(key=lambda api: api.stack != TASKS_STACK)
         urls = {}
         port = self.options.port

@@ -39,6 +39,7 @@ SERVED_HERE = frozenset(
         "AWS::ApiGateway::Resource",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
+        "AWS::ApiGateway::UsagePlan",
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
@@ -132,6 +133,12 @@ class Template:
             if resource["Type"] == SECRET:
                 properties = self._localized(resource.get("Properties", {}))
                 yield logical_id, properties.get("Name", f"{self.stack}-{logical_id}"), properties
+
+    def usage_plans(self) -> Iterator[tuple[str, str]]:
+        """The usage plans to make before the stack: logical ID and name."""
+        for logical_id, resource in self._resources.items():
+            if resource["Type"] == "AWS::ApiGateway::UsagePlan":
+                yield logical_id, str(resource["Properties"].get("UsagePlanName", f"{self.stack}-{logical_id}"))
 
     def made(self, logical_id: str, physical_id: str) -> None:
         """Say what `Ref` is to give for something that was made before the stack."""

@@ -27,7 +27,14 @@ MISSING_PICTURE_URL = "http://127.0.0.1:9/{}.jpg"
 
 FEE_PERCENT = 20
 BUDGET_CENTS = 10_000_000
-THROTTLES = ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst")
+THROTTLES = (
+    "key_throttle_rate",
+    "key_throttle_burst",
+    "throttle_rate",
+    "throttle_burst",
+    "workplace_throttle_rate",
+    "workplace_throttle_burst",
+)
 THROTTLED = dict.fromkeys(THROTTLES, "25")
 UNTHROTTLED = dict.fromkeys(THROTTLES, "10000")
 

@@ -23,5 +23,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 }
             ],
         },
+        "usageIdentifierKey": key.hash if key else None,  # by which API Gateway throttles
         "context": {"account": key.account, "key_id": key.id} if key else {},
     }

@@ -41,7 +41,7 @@ class Authorizer:
         self._lock = threading.Lock()
 
     def authorize(self, call: Call) -> dict[str, str]:
-        """The context that the authorizer gives to the integration. Raises Refusal."""
+        """The context that the authorizer gives to the integration; the call is told its usage key. Raises Refusal."""
         identity = tuple(call.request.header(name) for name in self._identity_headers)
         if not all(identity):
             raise Refusal("UNAUTHORIZED")
@@ -56,6 +56,7 @@ class Authorizer:
         context = answer.get("context") or {}
         if any(isinstance(value, dict | list) for value in context.values()):
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
+        call.usage_key = str(answer.get("usageIdentifierKey") or "")
         return {
             "principalId": str(answer.get("principalId", "")),
             **{name: as_text(value) for name, value in context.items()},

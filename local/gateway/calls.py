@@ -14,6 +14,7 @@ from local.template import ACCOUNT_ID, REGION
 
 DEFAULT_ANSWERS = {
     "ACCESS_DENIED": (403, "User is not authorized to access this resource"),
+    "INVALID_API_KEY": (403, "Forbidden"),
     "AUTHORIZER_CONFIGURATION_ERROR": (500, "Internal server error"),
     "AUTHORIZER_FAILURE": (500, "Internal server error"),
     "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out"),
@@ -40,13 +41,15 @@ class Refusal(Exception):
 
 @dataclass
 class Call:
-    """One request to an API. `authorizer`: what its authorizer says of the caller."""
+    """One request to an API. `authorizer`: what its authorizer says of the caller. `usage_key`: and whose usage plan's
+    key the request counts for."""
 
     request: Request
     api_id: str
     stage: str
     match: Match | None = None
     authorizer: dict[str, str] = field(default_factory=dict)
+    usage_key: str = ""
     refusal: Refusal | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     at: float = field(default_factory=time.time)

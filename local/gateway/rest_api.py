@@ -17,7 +17,7 @@ from local.gateway.mocks import Mock
 from local.gateway.parameters import fill_in
 from local.gateway.proxy import proxy_event, proxy_response
 from local.gateway.responses import GatewayResponses
-from local.gateway.throttle import stage_throttle
+from local.gateway.throttle import UsagePlan, stage_throttle
 from local.http_server import Request, Response
 from local.lambdas.invocations import PAYLOAD_LIMIT_BYTES, FunctionNotFound
 from local.lambdas.service import Lambda
@@ -27,10 +27,18 @@ from local.template import Resource
 INTEGRATION_TIMEOUT_MS = 29_000
 CONCURRENT_INTEGRATIONS = 512
 
-SERVED = ("BinaryMediaTypes", "Description", "EndpointConfiguration", "Name", "Tags")
+SERVED = ("ApiKeySourceType", "BinaryMediaTypes", "Description", "EndpointConfiguration", "Name", "Tags")
 SERVED_METHOD = (
-    *("AuthorizationType", "AuthorizerId", "HttpMethod", "Integration", "MethodResponses", "OperationName"),
-    *("ResourceId", "RestApiId"),
+    *(
+        "ApiKeyRequired",
+        "AuthorizationType",
+        "AuthorizerId",
+        "HttpMethod",
+        "Integration",
+        "MethodResponses",
+        "OperationName",
+    ),
+    *("OperationName", "ResourceId", "RestApiId"),
 )
 SERVED_PROXY = ("IntegrationHttpMethod", "TimeoutInMillis", "Type", "Uri")
 SERVED_STAGE = (
@@ -39,10 +47,14 @@ SERVED_STAGE = (
 )
 
 
+ReadPlanKeys = Callable[[str], Iterable[str]]
+"""The values of the keys in a usage plan, by its id."""
+
+
 class RestApi:
     """One REST API; `answer` takes a request to a response. Raises DeploymentError for what is not served."""
 
-    def __init__(self, api: Resource, deployed: Deployed, functions: Lambda) -> None:
+    def __init__(self, api: Resource, deployed: Deployed, functions: Lambda, read_plan_keys: ReadPlanKeys) -> None:
         check_served(api, api.properties, SERVED)
         self.id = api.physical_id
         self.name = str(api.properties.get("Name", api.logical_id))
@@ -50,6 +62,11 @@ class RestApi:
         self.log_access: Callable[[str], None] = lambda line: None
         self._functions = functions
         self._binary_types = [str(type) for type in api.properties.get("BinaryMediaTypes", [])]
+        stage = self._only_stage(api, deployed)
+        self.stage = str(stage.properties.get("StageName", "prod"))
+        self._access_log_format = str(stage.properties.get("AccessLogSetting", {}).get("Format", ""))
+        self._throttle = stage_throttle(stage)
+        self._usage_plan = self._only_usage_plan(api, deployed, read_plan_keys)
         self._authorizers = {
             resource.physical_id: Authorizer(resource, functions)
             for resource in self._parts(deployed, "AWS::ApiGateway::Authorizer")
@@ -67,10 +84,6 @@ class RestApi:
             ],
         )
         self._responses = GatewayResponses(self._parts(deployed, "AWS::ApiGateway::GatewayResponse"))
-        stage = self._only_stage(api, deployed)
-        self.stage = str(stage.properties.get("StageName", "prod"))
-        self._access_log_format = str(stage.properties.get("AccessLogSetting", {}).get("Format", ""))
-        self._throttle = stage_throttle(stage)
         self._integrations = concurrent.futures.ThreadPoolExecutor(CONCURRENT_INTEGRATIONS, f"api-{self.name}")
 
     def answer(self, request: Request) -> Response:
@@ -104,15 +117,32 @@ class RestApi:
         check_served(stages[0], stages[0].properties, SERVED_STAGE)
         return stages[0]
 
+    def _only_usage_plan(self, api: Resource, deployed: Deployed, read_keys: ReadPlanKeys) -> UsagePlan | None:
+        """Keys come from the authorizer alone. Raises DeploymentError."""
+        plans = [
+            plan
+            for plan in deployed.of_type("AWS::ApiGateway::UsagePlan")
+            for each in plan.properties.get("ApiStages", [])
+            if (each["ApiId"], each["Stage"]) == (self.id, self.stage)
+        ]
+        source = api.properties.get("ApiKeySourceType")
+        if source not in (None, "AUTHORIZER"):
+            refuse(api, f"keys from {source}")
+        if len(plans) > 1:
+            refuse(api, f"an API with {len(plans)} usage plans")
+        if not plans:
+            return None
+        return UsagePlan(plans[0], lambda: read_keys(plans[0].physical_id))
+
     def _checked(self, method: Resource) -> dict[str, Any]:
         """A method's properties. Raises DeploymentError."""
         properties = method.properties
-        if not properties.get("ApiKeyRequired", False):
-            properties = {name: value for name, value in properties.items() if name != "ApiKeyRequired"}
         check_served(method, properties, SERVED_METHOD)
         authorization = properties.get("AuthorizationType", "NONE")
         if authorization not in ("NONE", "CUSTOM"):
             refuse(method, f"{authorization} authorization")
+        if properties.get("ApiKeyRequired") and (self._usage_plan is None or authorization != "CUSTOM"):
+            refuse(method, "a key that no authorizer tells of, or without a usage plan")
         integration = properties.get("Integration", {})
         match integration.get("Type"):
             case "AWS_PROXY":
@@ -135,8 +165,18 @@ class RestApi:
             raise Refusal("THROTTLED")
         if method.get("AuthorizationType") == "CUSTOM":
             call.authorizer = self._authorizers[method["AuthorizerId"]].authorize(call)
+        if method.get("ApiKeyRequired"):
+            self._count_key(call)
         mock = self._mocks.get((method["ResourceId"], method["HttpMethod"]))
         return mock.answer(call) if mock else self._answer_by_lambda(method["Integration"], call)
+
+    def _count_key(self, call: Call) -> None:
+        """Raises Refusal for a key that is not the usage plan's, or that has used too much of it."""
+        is_let_through = self._usage_plan.take(call.usage_key) if self._usage_plan else None
+        if is_let_through is None:
+            raise Refusal("INVALID_API_KEY")
+        if not is_let_through:
+            raise Refusal("THROTTLED")
 
     def _answer_by_lambda(self, integration: dict[str, Any], call: Call) -> Response:
         type = media_type(call.request.header("Content-Type"))

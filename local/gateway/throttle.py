@@ -2,10 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from local.deployment import refuse
+from local.deployment import check_served, refuse
 from local.template import Resource
+
+SERVED_PLAN = ("ApiStages", "Description", "Tags", "Throttle", "UsagePlanName")
 
 
 class TokenBucket:
@@ -29,6 +31,32 @@ class TokenBucket:
                 return False
             self._tokens -= 1
             return True
+
+
+class UsagePlan:
+    """Throttles each of its keys by itself.
+
+    `read_keys`: the values of the keys that are in the plan now. Raises DeploymentError for a plan that does more.
+    """
+
+    def __init__(self, resource: Resource, read_keys: Callable[[], Iterable[str]]) -> None:
+        check_served(resource, resource.properties, SERVED_PLAN)
+        if any(stage.get("Throttle") for stage in resource.properties["ApiStages"]):
+            refuse(resource, "a throttle of single methods")
+        throttle = resource.properties["Throttle"]
+        self._rate_per_s, self._burst = float(throttle["RateLimit"]), int(throttle["BurstLimit"])
+        self._read_keys = read_keys
+        self._buckets: dict[str, TokenBucket] = {}
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> bool | None:
+        """Whether one more request of this key is let through now; None if the plan has no such key."""
+        with self._lock:
+            if key not in self._buckets:
+                for known in self._read_keys():
+                    self._buckets.setdefault(known, TokenBucket(self._rate_per_s, self._burst))
+            bucket = self._buckets.get(key)
+        return bucket.take() if bucket else None
 
 
 def stage_throttle(stage: Resource) -> TokenBucket | None:

@@ -9,6 +9,7 @@ from crowdsight.dynamodb import Table
 from tests.conftest import StoppedClock
 from tests.contract.conftest import create_table
 from tests.contract.interruptions import Interruptions
+from tests.contract.memory_gateway_keys import MemoryGatewayKeys
 
 TERMS = Terms(free_searches=3, search_price_cents=2, crowd_budget_cents=0)
 
@@ -16,9 +17,9 @@ TERMS = Terms(free_searches=3, search_price_cents=2, crowd_budget_cents=0)
 class Accounts:
     """One process: the use cases, and what they stand on."""
 
-    def __init__(self, dynamodb: Any, clock: StoppedClock, terms: Terms) -> None:
+    def __init__(self, dynamodb: Any, clock: StoppedClock, terms: Terms, gateway: MemoryGatewayKeys) -> None:
         table = Table(dynamodb, "accounts")
-        self.store = AccountStore(table, clock, terms)
+        self.store = AccountStore(table, clock, terms, gateway)
         self.ledger = Ledger(table, self.store, clock)
         self.allowance = Allowance(table, self.store, self.ledger, clock)
 
@@ -32,8 +33,9 @@ class AccountWorld:
         self.clock = clock
         self.interruptions = Interruptions()
         create_table(dynamodb, "accounts", {})
-        self.accounts = Accounts(dynamodb, clock, terms)
+        self.gateway = MemoryGatewayKeys()
+        self.accounts = Accounts(dynamodb, clock, terms, self.gateway)
 
     def new_process(self) -> Accounts:
         """One whose calls can be interrupted."""
-        return Accounts(self.interruptions.watch(self._dynamodb), self.clock, self._terms)
+        return Accounts(self.interruptions.watch(self._dynamodb), self.clock, self._terms, self.gateway)

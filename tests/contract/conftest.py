@@ -23,7 +23,7 @@ REGION = "us-east-1"
 def clients() -> dict[str, Any]:
     """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
     aws_dynamodb.install()
-    names = ("dynamodb", "s3", "secretsmanager", "stepfunctions")
+    names = ("apigateway", "dynamodb", "s3", "secretsmanager", "stepfunctions")
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
 

@@ -10,6 +10,8 @@ from crowdsight.accounts.store import MAX_KEYS, Terms
 from crowdsight.errors import InvalidRequest, NotFound, TooManyKeys
 from tests.conftest import StoppedClock
 from tests.contract.account_world import TERMS, Accounts, AccountWorld
+from tests.contract.interruptions import Killed, kill
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 
 
 @pytest.fixture
@@ -153,6 +155,46 @@ def test_an_account_has_so_many_keys_and_no_more(accounts: Accounts) -> None:
     with pytest.raises(TooManyKeys):
         accounts.store.rotate_key("ann", keys[1].record.id, 60)
     accounts.store.create_key("bob")
+
+
+def test_the_gateway_knows_the_keys_that_may_be_used_and_forgets_the_others(
+    world: AccountWorld, accounts: Accounts
+) -> None:
+    first = accounts.store.create_key("ann")
+    second = accounts.store.rotate_key("ann", first.record.id, 60)
+    third = accounts.store.create_key("bob")
+    assert set(world.gateway.hashes.values()) == {made.record.hash for made in (first, second, third)}
+    accounts.store.revoke_key("bob", third.record.id)
+    assert third.record.hash not in world.gateway.hashes.values()
+    world.clock.move(60)
+    assert accounts.store.keys("ann") == [second.record]
+    assert set(world.gateway.hashes.values()) == {second.record.hash}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+def test_revoking_can_be_killed_at_any_call_and_done_again(after: bool, clock: StoppedClock) -> None:
+    kills = 0
+    finished = False
+    while not finished:
+        world = AccountWorld(MemoryDynamoDB(), clock)
+        accounts = world.accounts
+        accounts.store.create("ann")
+        made = accounts.store.create_key("ann")
+        process = world.new_process()
+        world.interruptions.arm(kills, kill, after)
+        try:
+            process.store.revoke_key("ann", made.record.id)
+        except Killed:
+            pass
+        finished = world.interruptions.disarm()
+        try:
+            accounts.store.revoke_key("ann", made.record.id)
+        except NotFound:
+            assert world.gateway.hashes == {}
+        assert accounts.store.owner_of(made.key) is None
+        assert (accounts.store.keys("ann"), world.gateway.hashes) == ([], {})
+        kills += 1
+    assert kills == 4
 
 
 # Money

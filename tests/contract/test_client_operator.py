@@ -60,6 +60,7 @@ def deployment() -> Iterator[None]:
             "ApiUrl": "https://api.example.com/prod/",
             "AccountsTable": {"Ref": "Table"},
             "TasksTable": {"Ref": "Tasks"},
+            "UsagePlan": "crowdsight",
             "FreeSearches": "100",
             "SearchPriceCents": "1",
             "CrowdBudgetCents": "0",

@@ -63,6 +63,7 @@ def handlers() -> Iterator[dict[str, ModuleType]]:
         environment.setenv("TASK_WORKFLOW_ARN", WORKFLOW_ARN)
         environment.setenv("WORKPLACE_FEE_PERCENT", "20")
         environment.setenv("ACCOUNTS_TABLE", "accounts")
+        environment.setenv("USAGE_PLAN", "plan")
         environment.setenv("CROWD_BUDGET_CENTS", "1000")
         names = ("put_task", "get_task", "delete_task", "get_openapi", "authorize", "get_account", "rotate_key")
         yield {name: load_handler(name) for name in names}
@@ -72,7 +73,8 @@ def handlers() -> Iterator[dict[str, ModuleType]]:
 def accounts(aws: dict[str, Any]) -> AccountStore:
     """With an account `default`."""
     create_table(aws["dynamodb"], "accounts", {})
-    accounts = Wiring(Settings(accounts_table="accounts"), lambda service: aws[service]).accounts
+    aws["apigateway"].create_usage_plan(name="plan")
+    accounts = Wiring(Settings(accounts_table="accounts", usage_plan="plan"), lambda name: aws[name]).accounts
     accounts.create("default")
     return accounts
 
@@ -285,6 +287,7 @@ def test_the_right_key_may_call_every_path_of_its_stage_and_any_other_none(
     (statement,) = allowed["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
     assert statement["Resource"] == f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:abc123/prod/*"
+    assert allowed["usageIdentifierKey"] == made.record.hash
     assert allowed["context"] == {"account": "default", "key_id": made.record.id}
     for wrong in ("", "the wrong one", f"{made.key} ", new_key()):
         refused = authorize(wrong)

@@ -43,5 +43,11 @@ def assembly(synthesize: Synthesize) -> Assembly:
 def other_assembly(synthesize: Synthesize) -> Assembly:
     """With other settings than `cdk.json` has."""
     return synthesize(
-        retain_data=False, throttle_rate=7, throttle_burst=9, workplace_throttle_rate=70, workplace_throttle_burst=90
+        retain_data=False,
+        throttle_rate=7,
+        throttle_burst=9,
+        key_throttle_rate=3,
+        key_throttle_burst=4,
+        workplace_throttle_rate=70,
+        workplace_throttle_burst=90,
     )

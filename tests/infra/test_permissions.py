@@ -11,6 +11,9 @@ PREFIXES = ("images", "requests", "thumbnails", "vectors")
 MAY_NAME_A_GROUP_OF_RESOURCES = {
     # Each requester's credentials are a secret of this prefix, made when an operator issues them.
     "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:crowdsight/requester/*": "MturkApiRole",
+    # A usage plan has an id only once the API exists, and a key once it is made.
+    "arn:<AWS::Partition>:apigateway:<AWS::Region>::/usageplans/*/keys": "AccountsRotateKeyRole",
+    "arn:<AWS::Partition>:apigateway:<AWS::Region>::/apikeys/*": "AccountsRotateKeyRole",
     # CloudWatch's log deliveries have no resources to name.
     "*": "CrowdAdjudicationRole",
 }
@@ -157,7 +160,7 @@ def test_each_search_operation_may_use_the_table_only_as_it_does(
         ("put_task", {"GetItem"}),
         ("get_account", {"GetItem", "PutItem", "UpdateItem"}),
         ("find_similar", {"GetItem", "PutItem", "UpdateItem"}),
-        ("rotate_key", {"GetItem", "PutItem", "Query"}),
+        ("rotate_key", {"GetItem", "PutItem", "DeleteItem", "Query"}),
     ],
 )
 def test_each_operation_may_use_the_accounts_only_as_it_does(

@@ -57,7 +57,11 @@ GATEWAY_STATUSES = {
 }
 
 
-KEY_ERRORS = {"UNAUTHORIZED": (401, "Missing an API key"), "ACCESS_DENIED": (403, "Invalid API key")}
+KEY_ERRORS = {
+    "UNAUTHORIZED": (401, "Missing an API key"),
+    "ACCESS_DENIED": (403, "Invalid API key"),
+    "INVALID_API_KEY": (403, "Invalid API key"),
+}
 
 
 def routes_of(template: Template) -> dict[tuple[str, str], tuple[str | int, str]]:
@@ -200,6 +204,22 @@ def test_the_gateways_errors_have_codes_that_the_api_describes() -> None:
     described = {code: str(int(status)) for code, status in (GATEWAY_CODES | STATUS_OF_ERROR).items()}
     for status, code in GATEWAY_STATUSES.values():
         assert described[code] == (status or described[code])
+
+
+def test_each_key_is_throttled_by_itself(other_assembly: Assembly) -> None:
+    (plan,) = other_assembly.service.of_type("AWS::ApiGateway::UsagePlan").values()
+    assert plan["Properties"]["Throttle"] == {"RateLimit": 3, "BurstLimit": 4}
+    (api_id,) = other_assembly.service.of_type("AWS::ApiGateway::RestApi")
+    (stage_id,) = other_assembly.service.of_type("AWS::ApiGateway::Stage")
+    assert plan["Properties"]["ApiStages"] == [{"ApiId": {"Ref": api_id}, "Stage": {"Ref": stage_id}, "Throttle": {}}]
+    assert other_assembly.service.of_type("AWS::ApiGateway::RestApi")[api_id]["Properties"]["ApiKeySourceType"] == (
+        "AUTHORIZER"
+    )
+    for method in other_assembly.service.of_type("AWS::ApiGateway::Method").values():
+        properties = method["Properties"]
+        assert properties.get("ApiKeyRequired", False) == (properties["AuthorizationType"] == KEY)
+    for method in other_assembly.workplace.of_type("AWS::ApiGateway::Method").values():
+        assert not method["Properties"].get("ApiKeyRequired")
 
 
 def test_stages_are_throttled_logged_and_named_prod(other_assembly: Assembly) -> None:

@@ -47,6 +47,8 @@ def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any
         ("search_price_cents", -1),
         ("workplace_fee_percent", 101),
         ("throttle_rate", 0),
+        ("key_throttle_rate", 0),
+        ("key_throttle_burst", 0),
         ("workplace_throttle_burst", 0),
         ("retain_data", "yes"),
         ("search_bundle", "../elsewhere"),

@@ -52,6 +52,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         tmp_path_factory, "limited", "--workers", "none", "--schedule-speed", "20",
         "--setting", "crowd_budget_cents=130", "--setting", "hit_lifetime_s=60",
         "--setting", "throttle_rate=10", "--setting", "throttle_burst=20",
+        "--setting", "key_throttle_rate=5", "--setting", "key_throttle_burst=10",
     ):  # fmt: skip
         put = Api(running["api_url"], running["api_key"]).put(CONTAINS, UNANSWERED, contains_input(UNANSWERED))
         assert put.status == 201

@@ -41,13 +41,17 @@ class HandWrittenLambda:
 
     def authorize(self, event: dict[str, Any]) -> Any:
         headers = {name.lower(): value for name, value in event["headers"].items()}
-        effect = "Allow" if headers["x-api-key"] == "good" else "Deny"
+        effect = "Allow" if headers["x-api-key"].split()[0] == "good" else "Deny"
         resource = event["methodArn"].split("/", 1)[0] + "/*"
         return {
             "principalId": "default",
             "policyDocument": {"Statement": [{"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}]},
             "context": {"account": "default", "is_admin": True},
+            "usageIdentifierKey": headers.get("x-counts-for"),
         }
+
+
+PLAN_KEYS = {"plan-1": ["first", "second"]}
 
 
 def resource(type: str, id: str, **properties: Any) -> Resource:
@@ -121,7 +125,12 @@ Call = Callable[..., Response]
 def make_api(functions: HandWrittenLambda) -> Callable[..., Call]:
     def make(*more: Resource, **api: Any) -> Call:
         parts = deployed(*more, **api)
-        rest_api = RestApi(next(parts.of_type("AWS::ApiGateway::RestApi")), parts, cast(Lambda, functions))
+        rest_api = RestApi(
+            next(parts.of_type("AWS::ApiGateway::RestApi")),
+            parts,
+            cast(Lambda, functions),
+            lambda plan_id: PLAN_KEYS[plan_id],
+        )
 
         def call(
             verb: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"", **kind: Any
@@ -289,6 +298,69 @@ def test_the_stage_s_throttle_refuses_what_is_too_much(make_api: Callable[..., C
     settings = [{"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 2}]
     call = make_api(stage={"MethodSettings": settings})
     assert [call("GET", "/open").status for _ in range(3)] == [200, 200, 429]
+
+
+def counted(*methods: Resource, **plan: Any) -> tuple[Resource, ...]:
+    """An API whose GET of /counted needs a key of the usage plan."""
+    properties = {
+        "UsagePlanName": "plan",
+        "ApiStages": [{"ApiId": API, "Stage": "prod"}],
+        "Throttle": {"RateLimit": 0.001, "BurstLimit": 2},
+        **plan,
+    }
+    method = resource(
+        "Method",
+        "GetCounted",
+        ResourceId="counted",
+        HttpMethod="GET",
+        AuthorizationType="CUSTOM",
+        AuthorizerId="authorizer",
+        ApiKeyRequired=True,
+        Integration=proxy(),
+    )
+    return (
+        Resource("stack", "Plan", "AWS::ApiGateway::UsagePlan", "plan-1", properties, {}),
+        resource("Resource", "counted", ParentId=f"{API}-root", PathPart="counted"),
+        method,
+        *methods,
+    )
+
+
+def test_the_usage_plan_throttles_each_key_by_itself(make_api: Callable[..., Call]) -> None:
+    call = make_api(*counted(), ApiKeySourceType="AUTHORIZER")
+
+    def ask(key: str) -> int:
+        return call("GET", "/counted", {"x-api-key": f"good {key}", "x-counts-for": key}).status
+
+    assert [ask("first") for _ in range(3)] == [200, 200, 429]
+    assert [ask("second") for _ in range(3)] == [200, 200, 429]
+    assert call("GET", "/things/a", {"x-api-key": "good"}).status == 200
+
+
+@pytest.mark.parametrize("key", ["", "somebody-elses"])
+def test_a_key_that_is_not_in_the_usage_plan_is_refused(make_api: Callable[..., Call], key: str) -> None:
+    call = make_api(*counted(), ApiKeySourceType="AUTHORIZER")
+    response = call("GET", "/counted", {"x-api-key": "good", "x-counts-for": key})
+    assert (response.status, body(response)) == (403, {"message": "Forbidden"})
+
+
+@pytest.mark.parametrize(
+    ("plan", "api"),
+    [
+        ({"Quota": {"Limit": 5, "Period": "DAY"}}, {"ApiKeySourceType": "AUTHORIZER"}),
+        (
+            {"ApiStages": [{"ApiId": API, "Stage": "prod", "Throttle": {"/a/GET": {}}}]},
+            {"ApiKeySourceType": "AUTHORIZER"},
+        ),
+        ({"ApiStages": []}, {"ApiKeySourceType": "AUTHORIZER"}),
+        ({}, {"ApiKeySourceType": "HEADER"}),
+    ],
+)
+def test_a_usage_plan_that_asks_for_what_is_not_served_is_refused_at_once(
+    make_api: Callable[..., Call], plan: dict[str, Any], api: dict[str, Any]
+) -> None:
+    with pytest.raises(DeploymentError):
+        make_api(*counted(**plan), **api)
 
 
 def test_a_body_over_ten_megabytes_or_an_event_over_six_is_413(call: Call, functions: HandWrittenLambda) -> None:

@@ -95,8 +95,8 @@ def test_resources_come_back_with_every_expression_resolved(template: Template) 
 
 def test_a_resource_that_nothing_here_serves_is_named(template: Template) -> None:
     assert template.unknown_types() == []
-    plan = {"Type": "AWS::ApiGateway::UsagePlan"}
-    assert Template("stack", {"Resources": {"Plan": plan}}).unknown_types() == ["AWS::ApiGateway::UsagePlan"]
+    domain = {"Type": "AWS::ApiGateway::DomainName"}
+    assert Template("stack", {"Resources": {"Domain": domain}}).unknown_types() == ["AWS::ApiGateway::DomainName"]
 
 
 def test_secrets_are_made_first_under_their_own_names(template: Template) -> None:

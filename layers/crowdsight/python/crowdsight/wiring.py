@@ -72,6 +72,7 @@ class Settings:
     hit_lifetime_s: int = 86_400
     # accounts; the terms are those of accounts that have none of their own
     accounts_table: str = ""
+    usage_plan: str = ""  # API Gateway's, by name
     free_searches: int = 100  # a day
     search_price_cents: int = 1
     crowd_budget_cents: int = 0  # a month; 0: no ceiling
@@ -415,9 +416,11 @@ class Wiring:
     @cached_property
     def accounts(self) -> "AccountStore":
         """Accounts, and whose key is whose."""
+        from crowdsight.accounts.gateway_keys import ApiGatewayKeys
         from crowdsight.accounts.store import AccountStore
 
-        return AccountStore(self._accounts_table, self.clock, self._terms)
+        gateway = ApiGatewayKeys(lambda: self._client("apigateway"), self.settings.usage_plan)
+        return AccountStore(self._accounts_table, self.clock, self._terms, gateway)
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -14,9 +14,10 @@ one after it, and no two of them can disagree.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crowdsight.accounts.gateway_keys import GatewayKeys
 from crowdsight.accounts.keys import hash_of, id_of, is_key, new_key
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Item, Table, TransactionFailed
@@ -28,6 +29,9 @@ RESERVATION = "reservation#"
 
 MAX_KEYS = 10
 MAX_OVERLAP_S = 7 * 86_400
+KEEP_ENDED_S = 30 * 86_400
+"""How long a key that has ended waits for somebody to look at the account's keys and have the gateway forget it."""
+
 TERMS = ("free_searches", "search_price_cents", "crowd_budget_cents")
 
 
@@ -75,11 +79,12 @@ class Account:
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """A key, without the key. `expires_at_ms`: when it ends, None for one that does not."""
+    """A key, without the key. `gateway_id`: the gateway's for it. `expires_at_ms`: when it ends, if it does."""
 
     id: str
     account: str
     hash: str
+    gateway_id: str
     created_at_ms: int
     expires_at_ms: int | None
 
@@ -97,12 +102,17 @@ class NewKey:
 
 
 class AccountStore:
-    """All reads are strongly consistent. `terms`: the deployment's, for accounts that have none of their own."""
+    """All reads are strongly consistent.
 
-    def __init__(self, table: Table, clock: Clock, terms: Terms) -> None:
+    `terms`: the deployment's, for accounts that have none of their own. `gateway` is told of keys before they are
+    stored, and again once they are gone.
+    """
+
+    def __init__(self, table: Table, clock: Clock, terms: Terms, gateway: GatewayKeys) -> None:
         self._table = table
         self._clock = clock
         self._terms = terms
+        self._gateway = gateway
 
     # Accounts
 
@@ -177,9 +187,13 @@ class AccountStore:
         return record if record and not self._is_over(record) else None
 
     def keys(self, account: str) -> list[KeyRecord]:
-        """Those that may be used now. Raises NotFound."""
+        """Those that may be used now; what has ended is forgotten on the way. Raises NotFound."""
         self.account(account)
-        return self._keys(account)
+        found = self._all_keys(account)
+        over = [record for record in found if self._is_over(record)]
+        for record in over:
+            self._drop(record)
+        return [record for record in found if record not in over]
 
     def create_key(self, account: str) -> NewKey:
         """Raises NotFound, TooManyKeys."""
@@ -206,7 +220,7 @@ class AccountStore:
         if old.expires_at_ms is not None:
             ends_ms = min(ends_ms, old.expires_at_ms)
         key, record = self._new_key(account)
-        ending = KeyRecord(old.id, account, old.hash, old.created_at_ms, ends_ms)
+        ending = replace(old, expires_at_ms=ends_ms)
         try:
             self._table.transact(
                 [
@@ -223,17 +237,15 @@ class AccountStore:
         """End a key at once. Raises NotFound."""
         for record in self._all_keys(account):
             if record.id == key_id:
-                self._table.transact(
-                    [
-                        self._table.delete_step("key", f"KEY#{record.hash}", "KEY"),
-                        self._table.delete_step("listed", f"ACCOUNT#{account}", f"KEY#{key_id}"),
-                    ]
-                )
+                self._drop(record)
                 return
         raise NotFound("no such key")
 
-    def _keys(self, account: str) -> list[KeyRecord]:
-        return [record for record in self._all_keys(account) if not self._is_over(record)]
+    def _drop(self, record: KeyRecord) -> None:
+        """From the first step on nobody can use it; the last is for one that was killed before to do again."""
+        self._table.delete(f"KEY#{record.hash}", "KEY")
+        self._gateway.remove(record.gateway_id)
+        self._table.delete(f"ACCOUNT#{record.account}", f"KEY#{record.id}")
 
     def _all_keys(self, account: str) -> list[KeyRecord]:
         return [_key(item) for item in self._table.query_all(f"ACCOUNT#{account}", "KEY#")]
@@ -244,17 +256,19 @@ class AccountStore:
     def _new_key(self, account: str) -> tuple[str, KeyRecord]:
         key = new_key()
         key_hash = hash_of(key)
-        return key, KeyRecord(id_of(key_hash), account, key_hash, self._clock(), None)
+        gateway_id = self._gateway.register(id_of(key_hash), key_hash)
+        return key, KeyRecord(id_of(key_hash), account, key_hash, gateway_id, self._clock(), None)
 
     def _key_steps(self, record: KeyRecord, condition: str) -> list[Any]:
         values: Item = {
             "key_id": record.id,
             "account": record.account,
             "hash": record.hash,
+            "gateway_id": record.gateway_id,
             "created_at_ms": record.created_at_ms,
         }
         if record.expires_at_ms is not None:
-            values |= {"expires_at_ms": record.expires_at_ms, "ttl_s": record.expires_at_ms // 1000 + 1}
+            values |= {"expires_at_ms": record.expires_at_ms, "ttl_s": record.expires_at_ms // 1000 + KEEP_ENDED_S}
         return [
             self._table.put_step("key", {"pk": f"KEY#{record.hash}", "sk": "KEY", **values}, condition),
             self._table.put_step(
@@ -293,4 +307,11 @@ def _account_keys(name: str) -> Item:
 
 
 def _key(item: Item) -> KeyRecord:
-    return KeyRecord(item["key_id"], item["account"], item["hash"], item["created_at_ms"], item.get("expires_at_ms"))
+    return KeyRecord(
+        id=item["key_id"],
+        account=item["account"],
+        hash=item["hash"],
+        gateway_id=item["gateway_id"],
+        created_at_ms=item["created_at_ms"],
+        expires_at_ms=item.get("expires_at_ms"),
+    )
