@@ -1,6 +1,6 @@
 """Real adapters over moto: a DynamoDB and an S3 that are empty at the start of every test.
 
-moto's DynamoDB is the local stack's: moto's own undoes, when a transaction fails, what other threads wrote meanwhile.
+moto's DynamoDB and S3 are the local stack's: as they come, writers in many threads undo and break each other's work.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from crowdsight.dynamodb import Table
 from crowdsight.search.objects import Objects
-from local import aws_dynamodb
+from local import aws_dynamodb, aws_s3
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.memory_s3 import MemoryS3
 
@@ -23,6 +23,7 @@ REGION = "us-east-1"
 def clients() -> dict[str, Any]:
     """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
     aws_dynamodb.install()
+    aws_s3.install()
     names = ("apigateway", "dynamodb", "s3", "secretsmanager", "stepfunctions")
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
