@@ -1,6 +1,7 @@
 """Accounts as the wiring joins them."""
 
 from typing import Any
+from uuid import uuid4
 
 from crowdsight.accounts.allowance import Allowance
 from crowdsight.accounts.ledger import Ledger
@@ -21,7 +22,7 @@ class Accounts:
         table = Table(dynamodb, "accounts")
         self.store = AccountStore(table, clock, terms, gateway)
         self.ledger = Ledger(table, self.store, clock)
-        self.allowance = Allowance(table, self.store, self.ledger, clock)
+        self.allowance = Allowance(table, self.store, self.ledger, clock, lambda: uuid4().hex)
 
 
 class AccountWorld:

@@ -137,13 +137,13 @@ class Machine(RuleBasedStateMachine):
             return
         before = self.allowance.standing(account)
         try:
-            held, _ = self.allowance.reserve(account, str(uuid4()))
+            held, _ = self.allowance.reserve(account)
         except AllowanceExhausted:
             assert before.free_left == 0 and before.balance_cents == 0
             return
         assert held.is_free == (before.free_left > 0)
         if not crashes:
-            self.allowance.settle(account, held)
+            self.allowance.settle(account, held, "request")
             self.spent[account] += held.cents
             self.made[account, held.day] += held.is_free
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crowdsight.accounts.allowance import RESERVATION_S
+from crowdsight.accounts.ledger import EntryKind
 from crowdsight.errors import InvalidRequest
 from crowdsight.http import Answer
 from crowdsight.proxy_request import ProxyRequest
@@ -30,7 +31,6 @@ def world(clock: StoppedClock) -> AccountWorld:
 @pytest.fixture
 def call(world: AccountWorld) -> Call:
     """Make a search that does this; its status, its envelope and its headers."""
-    numbers = iter(range(1000))
 
     def call(work: Callable[[], object] = lambda: None) -> tuple[int, dict[str, Any], dict[str, str]]:
         @search_operation(world.new_process().allowance)
@@ -39,7 +39,6 @@ def call(world: AccountWorld) -> Call:
             return enveloped({"images": []})
 
         event = proxy_event("POST", "/", caller={"account": "ann", "key_id": "k"})
-        event["requestContext"]["requestId"] = f"{REQUEST_ID}-{next(numbers)}"
         answered = handler(event, None)
         return answered["statusCode"], json.loads(answered["body"]), answered["headers"]
 
@@ -77,6 +76,22 @@ def test_a_search_that_fails_is_free_and_its_error_is_in_the_envelope(
     assert message in body["error"] and "arn:" not in body["error"]
     assert headers["X-Allowance-Remaining"] == str(TERMS.free_searches)
     assert world.accounts.allowance.standing("ann").free_used == 0
+
+
+def test_requests_that_call_themselves_alike_are_each_counted_and_paid_for(world: AccountWorld, call: Call) -> None:
+    """Callers choose a request's id, by the header X-Amzn-RequestId."""
+    world.accounts.ledger.top_up("ann", 4, "r")
+    for _ in range(TERMS.free_searches):
+        call()
+    statuses = []
+    assert call(lambda: statuses.append(call()[0]))[0] == 200
+    statuses.append(call()[0])
+    assert statuses == [200, 402]
+    assert world.accounts.store.account("ann").balance_cents == 0
+    entries = [entry for entry in world.accounts.ledger.entries("ann") if entry.kind is EntryKind.SEARCH]
+    assert [(entry.cents, entry.request_id) for entry in entries] == [(-2, REQUEST_ID)] * 2
+    assert len({entry.reference for entry in entries}) == 2
+    assert world.accounts.ledger.discrepancies("ann") == []
 
 
 def test_402_says_how_to_top_up_and_nothing_is_done(world: AccountWorld, call: Call) -> None:

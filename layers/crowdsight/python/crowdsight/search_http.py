@@ -221,10 +221,10 @@ def search_operation(allowance: Allowance) -> Callable[[Operation], Handler]:
 
         def counted(request: ProxyRequest) -> Answer:
             account = account_of(request)
-            held, standing = allowance.reserve(account, request.id)
+            held, standing = allowance.reserve(account)
             answered = guarded_operation(request)
             if answered["statusCode"] == HTTPStatus.OK:
-                allowance.settle(account, held)
+                allowance.settle(account, held, request.id)
             else:
                 allowance.release(account, held)
                 standing = allowance.standing(account)

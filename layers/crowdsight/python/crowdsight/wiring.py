@@ -434,7 +434,7 @@ class Wiring:
         """How many searches an account has."""
         from crowdsight.accounts.allowance import Allowance
 
-        return Allowance(self._accounts_table, self.accounts, self.ledger, self.clock)
+        return Allowance(self._accounts_table, self.accounts, self.ledger, self.clock, _new_id)
 
     @cached_property
     def describe_account(self) -> "DescribeAccount":
@@ -469,5 +469,5 @@ def wire() -> Wiring:
 
 
 def _new_id() -> str:
-    """A generation's id: 32 hexadecimal digits, random."""
+    """A generation's id, or a reservation's: 32 hexadecimal digits, random."""
     return uuid4().hex

@@ -6,6 +6,7 @@ free ones are not all used or under way when it starts. What nobody ended, becau
 next to look at the account gives it back.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -38,33 +39,44 @@ class Standing:
 
 
 class Allowance:
-    """Counts searches. `store` reads the accounts that lie in `table`, and `ledger` their entries."""
+    """Counts searches. `store` reads the accounts that lie in `table`, and `ledger` their entries.
 
-    def __init__(self, table: Table, store: AccountStore, ledger: Ledger, clock: Clock) -> None:
+    `new_id`: random ids, under which searches are held and booked. A request's own id would not do: callers can
+    choose it.
+    """
+
+    def __init__(
+        self, table: Table, store: AccountStore, ledger: Ledger, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
         self._table = table
         self._store = store
         self._ledger = ledger
         self._clock = clock
+        self._new_id = new_id
 
     def standing(self, account: str) -> Standing:
         """How it stands now; what had expired is given back first. Raises NotFound."""
         return _standing(self._present(account))
 
-    def reserve(self, account: str, request_id: str) -> tuple[Reservation, Standing]:
-        """Hold a search before it is made; no request id is used twice. The standing counts it already.
+    def reserve(self, account: str) -> tuple[Reservation, Standing]:
+        """Hold a search before it is made. The standing counts it already.
 
         Raises AllowanceExhausted, NotFound.
         """
+        id = self._new_id()
         for _ in range(ATTEMPTS):
             found = self._present(account)
+            if id in found.reservations:
+                # The write was made and its answer lost, so that botocore sent it again.
+                return found.reservations[id], _standing(found)
             price_cents, free = found.terms.search_price_cents, found.terms.free_searches
             expires_at_ms = self._clock() + RESERVATION_S * 1000
             values: Item = {"day": found.day, "free": free, "one": 1}
             if found.free_used < free:
-                held = Reservation(request_id, True, 0, found.day, expires_at_ms)
+                held = Reservation(id, True, 0, found.day, expires_at_ms)
                 change, condition = "ADD free_used :one", "free_used < :free"
             elif found.balance_cents >= price_cents:
-                held = Reservation(request_id, False, price_cents, found.day, expires_at_ms)
+                held = Reservation(id, False, price_cents, found.day, expires_at_ms)
                 change = "ADD balance_cents :minus, paid_used :one"
                 condition = "free_used >= :free AND balance_cents >= :price"
                 values |= {"minus": -price_cents, "price": price_cents}
@@ -72,20 +84,24 @@ class Allowance:
                 raise AllowanceExhausted(_exhausted(found), headers=allowance_headers(_standing(found)))
             try:
                 item = self._change(
-                    account, f"SET #held = :held {change}", f"#day = :day AND {condition}", held, values
+                    account,
+                    f"SET #held = :held {change}",
+                    f"attribute_not_exists(#held) AND #day = :day AND {condition}",
+                    held,
+                    values,
                 )
             except ConditionFailed:
-                continue  # another was quicker, or the day is over: look again
+                continue  # another was quicker, the day is over, or it is held already: look again
             return held, _standing(self._store.read(item))
         raise InternalError("too many searches of this account at the same moment; try again")
 
-    def settle(self, account: str, held: Reservation) -> None:
+    def settle(self, account: str, held: Reservation, request_id: str) -> None:
         """The search was made: what was held for it is spent. Raises InternalError if it is not held any more."""
         try:
             if held.is_free:
                 self._change(account, "REMOVE #held", "#held = :held", held)
             else:
-                entry = Entry(account, EntryKind.SEARCH, held.id, -held.cents, self._clock())
+                entry = Entry(account, EntryKind.SEARCH, held.id, -held.cents, self._clock(), request_id)
                 spent = self._table.update_step(
                     "held", *_keys(account), "REMOVE #held", "#held = :held", {"held": _value(held)}, _names(held)
                 )

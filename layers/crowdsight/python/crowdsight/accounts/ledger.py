@@ -23,13 +23,17 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """Cents that came (or went, if negative). `reference`: the payment's, or the request's id."""
+    """Cents that came (or went, if negative). `reference`: the payment's, or the id that the search was held under.
+
+    `request_id`: what a search's request is called in the logs, for information: callers can choose it.
+    """
 
     account: str
     kind: EntryKind
     reference: str
     cents: int
     at_ms: int
+    request_id: str | None = None
 
 
 class Ledger:
@@ -93,6 +97,8 @@ def entry_step(table: Table, entry: Entry) -> Step:
         "cents": entry.cents,
         "at_ms": entry.at_ms,
     }
+    if entry.request_id is not None:
+        item["request_id"] = entry.request_id
     return table.put_step("entry", item, "attribute_not_exists(pk)")
 
 
@@ -101,7 +107,14 @@ def _sk(kind: EntryKind, reference: str) -> str:
 
 
 def _entry(item: Item) -> Entry:
-    return Entry(item["account"], EntryKind(item["kind"]), item["reference"], item["cents"], item["at_ms"])
+    return Entry(
+        account=item["account"],
+        kind=EntryKind(item["kind"]),
+        reference=item["reference"],
+        cents=item["cents"],
+        at_ms=item["at_ms"],
+        request_id=item.get("request_id"),
+    )
 
 
 def _discrepancies(account: Account, recorded_cents: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 | pk              | sk         | what                                                                               |
 |-----------------|------------|------------------------------------------------------------------------------------|
-| ACCOUNT#account | ACCOUNT    | terms, balance, searches of today, and those under way as `reservation#request id` |
+| ACCOUNT#account | ACCOUNT    | terms, balance, searches of today, and each under way as `reservation#its id`      |
 | ACCOUNT#account | KEY#key id | a key of it, for lists                                                             |
 | ACCOUNT#account | LEDGER#id  | cents that came or went                                                            |
 | KEY#hash        | KEY        | whose key it is: the one read of a request                                         |
