@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from client.commands import DONE, REFUSED, account_name, add_command, add_place, complain, show, stack_of
+from crowdsight.accounts.store import DEFAULT_OVERLAP_S
 
 if TYPE_CHECKING:
     from crowdsight.accounts.store import NewKey
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 """Stands for the deployment's own terms."""
-
-OVERLAP_S = 86_400
 
 
 def add_admin(subject: argparse.ArgumentParser) -> None:
@@ -66,7 +65,11 @@ def _add_keys(subject: argparse.ArgumentParser) -> None:
     for command in (rotate, revoke):
         command.add_argument("key_id", metavar="KEY_ID", help="the key's id, as `keys list` tells it")
     rotate.add_argument(
-        "--overlap", type=int, default=OVERLAP_S, metavar="SECONDS", help="how long the other goes on working (a day)"
+        "--overlap",
+        type=int,
+        default=DEFAULT_OVERLAP_S,
+        metavar="SECONDS",
+        help="how long the other goes on working (a day)",
     )
     for command in (create, listing, rotate, revoke):
         add_place(command)
@@ -129,12 +132,12 @@ def _create_key(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 
 def _rotate_key(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    return _show_key(_accounts(options).accounts.rotate_key(options.account, options.key_id, options.overlap))
+    made = _accounts(options).accounts.rotate_key(options.account, options.key_id, options.overlap)
+    return _show_key(made, previous_key_expires_at=_time(made.replaces_until_ms))
 
 
-def _show_key(made: "NewKey") -> int:
-    ends = {} if made.replaces_until_ms is None else {"previous_key_expires_at": _time(made.replaces_until_ms)}
-    show({"account": made.record.account, "api_key": made.key, "key_id": made.record.id, **ends})
+def _show_key(made: "NewKey", **more: str) -> int:
+    show({"account": made.record.account, "api_key": made.key, "key_id": made.record.id, **more})
     return DONE
 
 

@@ -2,13 +2,14 @@
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from client.stack import AwsClients, Stack
+from crowdsight.accounts.store import check_account_name
+from crowdsight.errors import InvalidRequest
 
 DONE, REFUSED, USAGE, NO_ANSWER = 0, 1, 2, 3
 
@@ -43,8 +44,10 @@ def count(text: str) -> int:
 
 def account_name(text: str) -> str:
     """An account's name as an option's value."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        raise argparse.ArgumentTypeError("an account's name is 1 to 64 of A-Z a-z 0-9 _ -")
+    try:
+        check_account_name(text)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(error.message) from error
     return text
 
 

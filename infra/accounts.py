@@ -42,7 +42,7 @@ class Accounts(Construct):
         self.get_account = operation("get_account")
         self.allow_counting(self.get_account)
         self.rotate_key = operation("rotate_key")
-        self.rotate_key.allow([GET, PUT, DELETE, QUERY], [self._table.table_arn])
+        self.rotate_key.allow([GET, PUT, UPDATE, DELETE, QUERY], [self._table.table_arn])
         self._allow_registering(self.rotate_key)
 
         add_output(self, "AccountsTable", self._table.table_name, "The accounts, their keys' hashes and their ledgers")

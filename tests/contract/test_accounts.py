@@ -1,13 +1,14 @@
 """Accounts, keys and the ledger, over moto and in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from crowdsight.accounts.keys import KEY, PREFIX, new_key
 from crowdsight.accounts.ledger import EntryKind
-from crowdsight.accounts.store import MAX_KEYS, Terms
-from crowdsight.errors import InvalidRequest, NotFound, TooManyKeys
+from crowdsight.accounts.store import MAX_KEYS, NewKey, Terms
+from crowdsight.errors import InvalidRequest, KeyIsEnding, NotFound, TooManyKeys, TooManyRequests
 from tests.conftest import StoppedClock
 from tests.contract.account_world import TERMS, Accounts, AccountWorld
 from tests.contract.interruptions import Killed, kill
@@ -131,13 +132,52 @@ def test_a_rotated_key_ends_when_the_overlap_does(world: AccountWorld, accounts:
     assert accounts.store.keys("ann") == [new.record]
 
 
-def test_rotating_again_never_makes_a_key_last_longer(world: AccountWorld, accounts: Accounts) -> None:
+def test_a_key_that_ends_cannot_make_one_that_outlasts_it(world: AccountWorld, accounts: Accounts) -> None:
     old = accounts.store.create_key("ann")
-    accounts.store.rotate_key("ann", old.record.id, 60)
-    accounts.store.rotate_key("ann", old.record.id, 600)
+    new = accounts.store.rotate_key("ann", old.record.id, 60)
+    for overlap_s in (0, 600):
+        with pytest.raises(KeyIsEnding, match="operator"):
+            accounts.store.rotate_key("ann", old.record.id, overlap_s)
+    assert set(world.gateway.hashes.values()) == {old.record.hash, new.record.hash}
     world.clock.move(60)
     assert accounts.store.owner_of(old.key) is None
-    assert len(accounts.store.keys("ann")) == 2
+    assert accounts.store.keys("ann") == [new.record]
+    accounts.store.rotate_key("ann", new.record.id, 0)
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_of_two_rotations_of_a_key_at_once_one_is_made_and_nothing_is_prolonged(
+    at: int, world: AccountWorld, accounts: Accounts
+) -> None:
+    old = accounts.store.create_key("ann")
+    others: list[NewKey] = []
+    world.interruptions.arm(at, lambda: others.append(accounts.store.rotate_key("ann", old.record.id, 0)))
+    try:
+        world.new_process().store.rotate_key("ann", old.record.id, 600)
+    except (KeyIsEnding, NotFound):
+        (made,) = others
+    else:
+        assert world.interruptions.disarm() and not others
+        return
+    assert accounts.store.owner_of(old.key) is None
+    assert accounts.store.keys("ann") == [made.record]
+    assert set(world.gateway.hashes.values()) == {made.record.hash}
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_key_that_is_revoked_while_it_is_rotated_is_gone_and_so_is_what_was_to_replace_it(
+    at: int, world: AccountWorld, accounts: Accounts
+) -> None:
+    old = accounts.store.create_key("ann")
+    world.interruptions.arm(at, lambda: accounts.store.revoke_key("ann", old.record.id))
+    try:
+        made = [world.new_process().store.rotate_key("ann", old.record.id, 600)]
+    except NotFound:
+        made = []
+        assert accounts.store.owner_of(old.key) is None
+    assert (made == []) != world.interruptions.disarm()
+    known = {key.record.hash for key in made} | ({old.record.hash} if made else set())
+    assert set(world.gateway.hashes.values()) == known
 
 
 def test_an_overlap_is_at_most_a_week(accounts: Accounts) -> None:
@@ -147,14 +187,54 @@ def test_an_overlap_is_at_most_a_week(accounts: Accounts) -> None:
             accounts.store.rotate_key("ann", old.record.id, overlap_s)
 
 
-def test_an_account_has_so_many_keys_and_no_more(accounts: Accounts) -> None:
+def test_an_account_has_so_many_keys_and_no_more(world: AccountWorld, accounts: Accounts) -> None:
     keys = [accounts.store.create_key("ann") for _ in range(MAX_KEYS)]
+    for attempt in (
+        lambda: accounts.store.create_key("ann"),
+        lambda: accounts.store.rotate_key("ann", keys[0].record.id, 60),
+    ):
+        with pytest.raises(TooManyKeys):
+            attempt()
+    accounts.store.rotate_key("ann", keys[0].record.id, 0)
+    accounts.store.revoke_key("ann", keys[1].record.id)
+    accounts.store.rotate_key("ann", keys[2].record.id, 60)
     with pytest.raises(TooManyKeys):
         accounts.store.create_key("ann")
-    accounts.store.rotate_key("ann", keys[0].record.id, 60)
-    with pytest.raises(TooManyKeys):
-        accounts.store.rotate_key("ann", keys[1].record.id, 60)
+    assert len(accounts.store.keys("ann")) == len(world.gateway.hashes) == MAX_KEYS
+    world.clock.move(60)
+    accounts.store.create_key("ann")
     accounts.store.create_key("bob")
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_keys_that_are_made_at_the_same_moment_are_not_more_than_there_may_be(
+    at: int, world: AccountWorld, accounts: Accounts
+) -> None:
+    for _ in range(MAX_KEYS - 1):
+        accounts.store.create_key("ann")
+    world.interruptions.arm(at, lambda: accounts.store.create_key("ann"))
+    try:
+        world.new_process().store.create_key("ann")
+        assert world.interruptions.disarm()
+    except TooManyKeys:
+        pass
+    assert len(accounts.store.keys("ann")) == len(world.gateway.hashes) == MAX_KEYS
+
+
+def test_keys_that_are_made_at_the_same_moment_are_all_made_while_there_is_room(clock: StoppedClock) -> None:
+    world = AccountWorld(MemoryDynamoDB(), clock)
+    world.accounts.store.create("ann")
+
+    def create(_: int) -> str | None:
+        try:
+            return world.accounts.store.create_key("ann").record.id
+        except (TooManyKeys, TooManyRequests):
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        made = {key_id for key_id in threads.map(create, range(24)) if key_id}
+    assert {record.id for record in world.accounts.store.keys("ann")} == made
+    assert 0 < len(made) == len(world.gateway.hashes) <= MAX_KEYS
 
 
 def test_the_gateway_knows_the_keys_that_may_be_used_and_forgets_the_others(

@@ -16,7 +16,15 @@ from crowdsight.crowd.prices import worst_case_cents
 from crowdsight.crowd.requests import DeleteTask, PutTask
 from crowdsight.crowd.requests import Terms as TaskTerms
 from crowdsight.dynamodb import Table
-from crowdsight.errors import AllowanceExhausted, AlreadyStored, BudgetExceeded, NotFound, StillProcessing, TooManyKeys
+from crowdsight.errors import (
+    AllowanceExhausted,
+    AlreadyStored,
+    BudgetExceeded,
+    KeyIsEnding,
+    NotFound,
+    StillProcessing,
+    TooManyKeys,
+)
 from crowdsight.task_store import TaskStore
 from crowdsight.tasks import TaskKey
 from tests.conftest import StoppedClock
@@ -98,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         try:
             return self.store.create_key(account)
         except TooManyKeys:
-            assert len(self.store.keys(account)) >= MAX_KEYS
+            assert len(self.store.keys(account)) == MAX_KEYS
             return multiple()
 
     @rule(key=keys)
@@ -125,9 +133,13 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         try:
             made = self.store.rotate_key(account, key.record.id, overlap_s)
+        except KeyIsEnding:
+            assert key.key in self.ends_ms
+            return multiple()
         except (NotFound, TooManyKeys):
             return multiple()
         self._ends(key, self.clock() + overlap_s * 1000)
+        assert len(self.store.keys(account)) <= MAX_KEYS
         return made
 
     @rule(key=keys, crashes=st.booleans())

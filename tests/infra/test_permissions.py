@@ -160,7 +160,7 @@ def test_each_search_operation_may_use_the_table_only_as_it_does(
         ("put_task", {"GetItem"}),
         ("get_account", {"GetItem", "PutItem", "UpdateItem"}),
         ("find_similar", {"GetItem", "PutItem", "UpdateItem"}),
-        ("rotate_key", {"GetItem", "PutItem", "DeleteItem", "Query"}),
+        ("rotate_key", {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"}),
     ],
 )
 def test_each_operation_may_use_the_accounts_only_as_it_does(

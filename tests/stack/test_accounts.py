@@ -68,6 +68,8 @@ def test_callers_rotate_their_own_key_and_both_work_for_the_overlap(account: Acc
     assert listed.pop(reply.document["key_id"]) is None
     (expires_at,) = listed.values()
     assert expires_at[:19] == reply.document["previous_key_expires_at"][:19]
+    assert_is_error(account.api.request("POST", "/account/key"), 409, "KeyIsEnding")
+    assert rotated.request("POST", "/account/key").status == 201
 
 
 @pytest.mark.parametrize("body", ["[]", "{", '{"overlap_s": -1}', '{"overlap_s": 604801}', '{"key": "mine"}'])
@@ -79,10 +81,10 @@ def test_a_rotation_that_makes_no_sense_is_400_and_makes_no_key(account: Account
 def test_an_account_has_ten_keys_at_most(account: Account, running: RunningStack) -> None:
     for _ in range(9):
         account.admin("keys", "create", account.name)
-    reply = account.api.request("POST", "/account/key")
-    assert reply.status == 201
     assert_is_error(account.api.request("POST", "/account/key"), 409, "TooManyKeys")
     admin(running, "keys", "create", account.name, code=1)
+    assert account.api.request("POST", "/account/key", '{"overlap_s": 0}').status == 201
+    assert len(account.admin("keys", "list", account.name)) == 10
 
 
 # The allowance

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from crowdsight.accounts.describing import AccountDescription
-from crowdsight.accounts.store import MAX_OVERLAP_S, NewKey
+from crowdsight.accounts.store import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, RotatedKey
 from crowdsight.http import json_body, read_model
 from crowdsight.proxy_request import ProxyRequest
 
-DEFAULT_OVERLAP_S = 86_400
 NOT_KEPT = {"Cache-Control": "no-store"}
 """The answer with a key in it is for the caller alone."""
 
@@ -56,9 +55,8 @@ def account_document(account: AccountDescription) -> dict[str, Any]:
     }
 
 
-def key_document(made: NewKey) -> dict[str, Any]:
+def key_document(made: RotatedKey) -> dict[str, Any]:
     """The answer of `POST /account/key`."""
-    assert made.replaces_until_ms is not None
     return {
         "api_key": made.key,
         "key_id": made.record.id,

@@ -11,6 +11,8 @@
     ├── BudgetExceeded          the account's monthly crowd budget does not cover the task
     ├── AllowanceExhausted      the day's free searches are used, and the balance does not pay for one more
     ├── TooManyKeys             the account has as many keys as it may have
+    ├── KeyIsEnding             a key that has an end already cannot be rotated
+    ├── TooManyRequests         so much is going on in the account at this moment that it must be tried again
     └── InternalError           our fault; the message carries a correlation id
 
 `code` is stable and is what programs should compare; `crowdsight.http` maps it to a status.
@@ -76,6 +78,19 @@ class AllowanceExhausted(CrowdsightError):
 
 class TooManyKeys(CrowdsightError):
     code = "TooManyKeys"
+
+
+class KeyIsEnding(CrowdsightError):
+    code = "KeyIsEnding"
+
+
+class TooManyRequests(CrowdsightError):
+    """Its answer says when to try again, as the gateway's own of this code does."""
+
+    code = "TooManyRequests"
+
+    def __init__(self, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": "1", **(headers or {})})
 
 
 class InternalError(CrowdsightError):

@@ -22,9 +22,11 @@ from crowdsight.errors import (
     CrowdsightError,
     InternalError,
     InvalidRequest,
+    KeyIsEnding,
     NotFound,
     StillProcessing,
     TooManyKeys,
+    TooManyRequests,
     UndecodableImage,
     UnfetchableImage,
     UnsupportedMediaType,
@@ -42,7 +44,9 @@ STATUS_OF_ERROR = {
     StillProcessing.code: HTTPStatus.CONFLICT,
     AlreadyStored.code: HTTPStatus.CONFLICT,
     TooManyKeys.code: HTTPStatus.CONFLICT,
+    KeyIsEnding.code: HTTPStatus.CONFLICT,
     UnsupportedMediaType.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    TooManyRequests.code: HTTPStatus.TOO_MANY_REQUESTS,
     InternalError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 GATEWAY_CODES = {
@@ -50,9 +54,8 @@ GATEWAY_CODES = {
     "Unauthorized": HTTPStatus.UNAUTHORIZED,
     "Forbidden": HTTPStatus.FORBIDDEN,
     "RequestTooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "TooManyRequests": HTTPStatus.TOO_MANY_REQUESTS,
 }
-"""Codes of the errors that the gateway answers itself, before any Lambda runs."""
+"""Codes of the errors that only the gateway answers, before any Lambda runs."""
 
 Answer = dict[str, Any]
 Operation = Callable[[ProxyRequest], Answer]

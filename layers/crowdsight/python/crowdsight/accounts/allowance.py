@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from crowdsight.accounts.ledger import Entry, EntryKind, Ledger, entry_step
-from crowdsight.accounts.store import RESERVATION, Account, AccountStore, Reservation
+from crowdsight.accounts.store import RESERVATION, Account, AccountStore, Reservation, account_item
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Item, Table, TransactionFailed
 from crowdsight.errors import AllowanceExhausted, InternalError
@@ -103,7 +103,12 @@ class Allowance:
             else:
                 entry = Entry(account, EntryKind.SEARCH, held.id, -held.cents, self._clock(), request_id)
                 spent = self._table.update_step(
-                    "held", *_keys(account), "REMOVE #held", "#held = :held", {"held": _value(held)}, _names(held)
+                    "held",
+                    *account_item(account),
+                    "REMOVE #held",
+                    "#held = :held",
+                    {"held": _value(held)},
+                    _names(held),
                 )
                 self._table.transact([spent, entry_step(self._table, entry)])
         except (ConditionFailed, TransactionFailed) as error:
@@ -147,7 +152,7 @@ class Allowance:
         if account.day < today:
             try:
                 self._table.update(
-                    *_keys(name),
+                    *account_item(name),
                     "SET #day = :today, free_used = :none, paid_used = :none",
                     "#day = :before",
                     {"today": today, "none": 0, "before": account.day},
@@ -162,7 +167,7 @@ class Allowance:
     ) -> Item:
         values = (values or {}) | {"held": _value(held)}
         names = _names(held) | ({"day": "day"} if "#day" in condition else {})
-        return self._table.update(*_keys(account), expression, condition, values, names)
+        return self._table.update(*account_item(account), expression, condition, values, names)
 
 
 def allowance_headers(standing: Standing) -> dict[str, str]:
@@ -192,10 +197,6 @@ def _exhausted(account: Account) -> str:
         f"cents does not cover the price of {account.terms.search_price_cents}; ask the operator to top it up: "
         f"python -m client admin topup {account.name} CENTS --reference PAYMENT"
     )
-
-
-def _keys(account: str) -> tuple[str, str]:
-    return f"ACCOUNT#{account}", "ACCOUNT"
 
 
 def _names(held: Reservation) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crowdsight.accounts.store import Account, AccountStore
+from crowdsight.accounts.store import Account, AccountStore, account_item
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Item, Step, Table, TransactionFailed
 from crowdsight.errors import InvalidRequest
@@ -54,7 +54,7 @@ class Ledger:
         entry = Entry(account, EntryKind.TOP_UP, reference, cents, self._clock())
         steps = [
             self._table.update_step(
-                "balance", f"ACCOUNT#{account}", "ACCOUNT", "ADD balance_cents :cents", values={"cents": cents}
+                "balance", *account_item(account), "ADD balance_cents :cents", values={"cents": cents}
             ),
             entry_step(self._table, entry),
         ]

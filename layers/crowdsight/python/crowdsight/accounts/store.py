@@ -14,23 +14,27 @@ one after it, and no two of them can disagree.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from crowdsight.accounts.gateway_keys import GatewayKeys
 from crowdsight.accounts.keys import hash_of, id_of, is_key, new_key
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import Item, Table, TransactionFailed
-from crowdsight.errors import InvalidRequest, NotFound, TooManyKeys
+from crowdsight.dynamodb import Item, Step, Table, TransactionFailed
+from crowdsight.errors import CrowdsightError, InvalidRequest, KeyIsEnding, NotFound, TooManyKeys, TooManyRequests
 
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RESERVATION = "reservation#"
 """What the names of attributes start with that hold searches under way."""
 
 MAX_KEYS = 10
+"""How many may be in use at once, those among them that have an end to come."""
+
+DEFAULT_OVERLAP_S = 86_400
 MAX_OVERLAP_S = 7 * 86_400
 KEEP_ENDED_S = 30 * 86_400
 """How long a key that has ended waits for somebody to look at the account's keys and have the gateway forget it."""
+
+ATTEMPTS = 10
 
 TERMS = ("free_searches", "search_price_cents", "crowd_budget_cents")
 
@@ -91,14 +95,17 @@ class KeyRecord:
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key that was just made: the only time that `key` is shown.
-
-    `replaces_until_ms`: until when the key that it was made in place of works, if there is one.
-    """
+    """A key that was just made: the only time that `key` is shown."""
 
     key: str = field(repr=False)
     record: KeyRecord
-    replaces_until_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class RotatedKey(NewKey):
+    """`replaces_until_ms`: until when the key that it was made in place of works."""
+
+    replaces_until_ms: int
 
 
 class AccountStore:
@@ -120,8 +127,11 @@ class AccountStore:
         """Open an account; False if there is one of this name. Raises InvalidRequest for a name that cannot be."""
         check_account_name(name)
         now = self._clock()
+        pk, sk = account_item(name)
         item: Item = {
-            **_account_keys(name),
+            "pk": pk,
+            "sk": sk,
+            "keys_version": 0,
             "created_at_ms": now,
             "balance_cents": 0,
             "day": "",
@@ -140,10 +150,13 @@ class AccountStore:
 
     def account(self, name: str) -> Account:
         """Raises NotFound."""
-        item = self._table.get(f"ACCOUNT#{name}", "ACCOUNT")
+        return self.read(self._item(name))
+
+    def _item(self, name: str) -> Item:
+        item = self._table.get(*account_item(name))
         if item is None:
             raise NotFound("no such account")
-        return self.read(item)
+        return item
 
     def read(self, item: Item) -> Account:
         """An account from its item."""
@@ -167,8 +180,7 @@ class AccountStore:
         if dropped:
             parts.append("REMOVE " + ", ".join(f"#{term}" for term in dropped))
         item = self._table.update(
-            f"ACCOUNT#{name}",
-            "ACCOUNT",
+            *account_item(name),
             " ".join(parts),
             "attribute_exists(pk)",
             {term: changes[term] for term in kept},
@@ -196,45 +208,74 @@ class AccountStore:
         return [record for record in found if record not in over]
 
     def create_key(self, account: str) -> NewKey:
-        """Raises NotFound, TooManyKeys."""
-        if len(self.keys(account)) >= MAX_KEYS:
-            raise TooManyKeys(f"an account has at most {MAX_KEYS} keys; revoke one first")
-        key, record = self._new_key(account)
-        self._table.transact(self._key_steps(record, "attribute_not_exists(pk)"))
+        """Raises NotFound, TooManyKeys, TooManyRequests; what the gateway raises."""
+        key, record, _ = self._add_key(account, None, 0)
         return NewKey(key, record)
 
-    def rotate_key(self, account: str, key_id: str, overlap_s: int) -> NewKey:
-        """Make a key in place of another, which ends `overlap_s` seconds (at most 7 days) from now if not before.
+    def rotate_key(self, account: str, key_id: str, overlap_s: int) -> RotatedKey:
+        """Make a key in place of another, which ends `overlap_s` seconds (at most 7 days) from now.
 
-        Raises NotFound, InvalidRequest, TooManyKeys.
+        A key that has an end already cannot be rotated: else whoever has got hold of it could outlast it. Raises
+        NotFound, InvalidRequest, KeyIsEnding, TooManyKeys, TooManyRequests; what the gateway raises.
         """
         if not 0 <= overlap_s <= MAX_OVERLAP_S:
             raise InvalidRequest(f"the overlap must be from 0 to {MAX_OVERLAP_S} seconds")
-        keys = {record.id: record for record in self.keys(account)}
-        if key_id not in keys:
-            raise NotFound("no such key")
-        if len(keys) > MAX_KEYS:
-            raise TooManyKeys(f"an account has at most {MAX_KEYS} keys; revoke one first")
-        old = keys[key_id]
-        ends_ms = self._clock() + overlap_s * 1000
-        if old.expires_at_ms is not None:
-            ends_ms = min(ends_ms, old.expires_at_ms)
+        return RotatedKey(*self._add_key(account, key_id, overlap_s))
+
+    def _add_key(self, account: str, replaced_id: str | None, overlap_s: int) -> tuple[str, KeyRecord, int]:
+        """A new key, which ends another if it replaces one; and when that ends, in milliseconds.
+
+        All changes that make keys count up `keys_version`, so that no two of them go by the same list of keys.
+        """
+        version, replaced = self._room_for_key(account, replaced_id, overlap_s)
         key, record = self._new_key(account)
-        ending = replace(old, expires_at_ms=ends_ms)
         try:
-            self._table.transact(
-                [
-                    *self._key_steps(record, "attribute_not_exists(pk)"),
-                    # Only if it is still there: a key that was just revoked does not come back.
-                    *self._key_steps(ending, "attribute_exists(pk)"),
+            for _ in range(ATTEMPTS):
+                ends_ms = self._clock() + overlap_s * 1000
+                steps = [
+                    self._table.update_step(
+                        "version",
+                        *account_item(account),
+                        "SET keys_version = :next",
+                        "keys_version = :version",
+                        {"version": version, "next": version + 1},
+                    ),
+                    *self._key_steps(record),
+                    *(self._ending_steps(replaced, ends_ms) if replaced else ()),
                 ]
-            )
-        except TransactionFailed as error:
-            raise NotFound("no such key") from error
-        return NewKey(key, record, ends_ms)
+                try:
+                    self._table.transact(steps)
+                    return key, record, ends_ms
+                except TransactionFailed:  # another change of the account's keys came first: look again
+                    version, replaced = self._room_for_key(account, replaced_id, overlap_s)
+            raise TooManyRequests("the account's keys are being changed too often at the same moment; try again")
+        except CrowdsightError:
+            self._gateway.remove(record.gateway_id)
+            raise
+
+    def _room_for_key(self, account: str, replaced_id: str | None, overlap_s: int) -> tuple[int, KeyRecord | None]:
+        """The version of the account's keys, and the one to be replaced, if one more may be made.
+
+        Raises NotFound, KeyIsEnding, TooManyKeys.
+        """
+        version: int = self._item(account)["keys_version"]
+        keys = {record.id: record for record in self.keys(account)}
+        replaced = None
+        if replaced_id is not None:
+            if replaced_id not in keys:
+                raise NotFound("no such key")
+            replaced = keys[replaced_id]
+            if replaced.expires_at_ms is not None:
+                raise KeyIsEnding(
+                    "this key has been rotated and ends soon: rotate the account's other key, or ask the operator"
+                )
+        makes_room = replaced is not None and overlap_s == 0
+        if len(keys) - makes_room >= MAX_KEYS:
+            raise TooManyKeys(f"an account has at most {MAX_KEYS} keys; revoke one, or rotate one without an overlap")
+        return version, replaced
 
     def revoke_key(self, account: str, key_id: str) -> None:
-        """End a key at once. Raises NotFound."""
+        """End a key at once, whatever else is done to the account's keys. Raises NotFound."""
         for record in self._all_keys(account):
             if record.id == key_id:
                 self._drop(record)
@@ -259,7 +300,7 @@ class AccountStore:
         gateway_id = self._gateway.register(id_of(key_hash), key_hash)
         return key, KeyRecord(id_of(key_hash), account, key_hash, gateway_id, self._clock(), None)
 
-    def _key_steps(self, record: KeyRecord, condition: str) -> list[Any]:
+    def _key_steps(self, record: KeyRecord) -> list[Step]:
         values: Item = {
             "key_id": record.id,
             "account": record.account,
@@ -267,13 +308,23 @@ class AccountStore:
             "gateway_id": record.gateway_id,
             "created_at_ms": record.created_at_ms,
         }
-        if record.expires_at_ms is not None:
-            values |= {"expires_at_ms": record.expires_at_ms, "ttl_s": record.expires_at_ms // 1000 + KEEP_ENDED_S}
         return [
-            self._table.put_step("key", {"pk": f"KEY#{record.hash}", "sk": "KEY", **values}, condition),
-            self._table.put_step(
-                "listed", {"pk": f"ACCOUNT#{record.account}", "sk": f"KEY#{record.id}", **values}, condition
-            ),
+            self._table.put_step(label, {"pk": pk, "sk": sk, **values}, "attribute_not_exists(pk)")
+            for label, (pk, sk) in _key_items(record).items()
+        ]
+
+    def _ending_steps(self, record: KeyRecord, ends_ms: int) -> list[Step]:
+        """Only if it is still there and has no end yet: a key that was just revoked does not come back."""
+        return [
+            self._table.update_step(
+                f"ending {label}",
+                pk,
+                sk,
+                "SET expires_at_ms = :ends, ttl_s = :ttl",
+                "attribute_exists(pk) AND attribute_not_exists(expires_at_ms)",
+                {"ends": ends_ms, "ttl": ends_ms // 1000 + KEEP_ENDED_S},
+            )
+            for label, (pk, sk) in _key_items(record).items()
         ]
 
 
@@ -302,8 +353,14 @@ def _account(item: Item, terms: Terms) -> Account:
     )
 
 
-def _account_keys(name: str) -> Item:
-    return {"pk": f"ACCOUNT#{name}", "sk": "ACCOUNT"}
+def account_item(name: str) -> tuple[str, str]:
+    """The key of an account's own item: pk and sk."""
+    return f"ACCOUNT#{name}", "ACCOUNT"
+
+
+def _key_items(record: KeyRecord) -> dict[str, tuple[str, str]]:
+    """A key's two items, by their labels in a transaction."""
+    return {"key": (f"KEY#{record.hash}", "KEY"), "listed": (f"ACCOUNT#{record.account}", f"KEY#{record.id}")}
 
 
 def _key(item: Item) -> KeyRecord:

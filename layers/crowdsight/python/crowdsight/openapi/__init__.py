@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from crowdsight.errors import InternalError
+from crowdsight.errors import InternalError, TooManyRequests
 from crowdsight.openapi import account, search, tasks
 from crowdsight.openapi.answers import REFERENCE, error_answers, error_schema, json_content, key_error_schema
 
@@ -42,5 +42,5 @@ def _openapi_operation() -> dict[str, Any]:
         "summary": "This document.",
         "security": [],
         "responses": {"200": {"description": "OpenAPI 3.1.", "content": json_content({"type": "object"})}}
-        | error_answers("TooManyRequests", InternalError.code),
+        | error_answers(TooManyRequests.code, InternalError.code),
     }

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from crowdsight.account_http import RotationBody
-from crowdsight.errors import InvalidRequest, TooManyKeys, UnsupportedMediaType
+from crowdsight.errors import InvalidRequest, KeyIsEnding, TooManyKeys, UnsupportedMediaType
 from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, reference
 
 _TIME = {"type": "string", "format": "date-time"}
@@ -59,11 +59,16 @@ def paths() -> dict[str, Any]:
         "/account/key": {
             "post": {
                 "operationId": "rotate-key",
-                "summary": "A new key in place of the one in use, which goes on working for the overlap.",
+                "summary": "A new key in place of the one in use, which goes on working for the overlap; once.",
                 "requestBody": {"required": False, "content": json_content(reference(RotationBody))},
                 "responses": _answered("201", "The key, shown only this once.", "NewKey")
                 | error_answers(
-                    InvalidRequest.code, TooManyKeys.code, UnsupportedMediaType.code, "RequestTooLarge", *ALWAYS
+                    InvalidRequest.code,
+                    TooManyKeys.code,
+                    KeyIsEnding.code,
+                    UnsupportedMediaType.code,
+                    "RequestTooLarge",
+                    *ALWAYS,
                 ),
             }
         },

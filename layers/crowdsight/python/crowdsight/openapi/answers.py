@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from crowdsight.errors import InternalError, NotFound
+from crowdsight.errors import InternalError, NotFound, TooManyRequests
 from crowdsight.http import GATEWAY_CODES, STATUS_OF_ERROR
 
 REFERENCE = "#/components/schemas/{model}"
@@ -13,7 +13,7 @@ REFERENCE = "#/components/schemas/{model}"
 KEY_CODES = ("Unauthorized", "Forbidden")
 """What the gateway answers of keys, to all paths in one form."""
 
-ALWAYS = ("Unauthorized", "Forbidden", NotFound.code, "TooManyRequests", InternalError.code)
+ALWAYS = ("Unauthorized", "Forbidden", NotFound.code, TooManyRequests.code, InternalError.code)
 """What every route that needs a key may answer."""
 
 

@@ -10,6 +10,7 @@ from crowdsight.errors import (
     InternalError,
     InvalidRequest,
     NotFound,
+    TooManyRequests,
     UndecodableImage,
     UnfetchableImage,
     UnsupportedMediaType,
@@ -147,7 +148,7 @@ def _serve(id: str, summary: str) -> dict[str, Any]:
         "security": [],
         "parameters": [{"name": "file", "in": "path", "required": True, "schema": {"type": "string"}}],
         "responses": {"200": {"description": "The picture.", "content": content}}
-        | error_answers(NotFound.code, "TooManyRequests", InternalError.code),
+        | error_answers(NotFound.code, TooManyRequests.code, InternalError.code),
     }
 
 
@@ -172,7 +173,7 @@ def _preflight() -> dict[str, Any]:
         "summary": "What a web page may do here (CORS).",
         "security": [],
         "responses": {"200": {"description": "Allowed to every origin."}}
-        | error_answers(UnsupportedMediaType.code, "RequestTooLarge", "TooManyRequests", InternalError.code),
+        | error_answers(UnsupportedMediaType.code, "RequestTooLarge", TooManyRequests.code, InternalError.code),
     }
 
 
