@@ -94,14 +94,15 @@ def _create_account(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 
 def _list_accounts(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    accounts = _accounts(options).accounts
+    wiring = _accounts(options)
+    accounts = wiring.accounts
     for name in accounts.names():
         account = accounts.account(name)
         _show_line(
             {
                 "account": name,
                 "created_at": _time(account.created_at_ms),
-                "balance_cents": account.balance_cents,
+                "balance_cents": wiring.allowance.standing(name).balance_cents,
                 "keys": len(accounts.keys(name)),
                 **asdict(account.terms),
                 "own_terms": sorted(account.own_terms),
@@ -156,7 +157,7 @@ def _revoke_key(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 def _top_up(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     wiring = _accounts(options)
     wiring.ledger.top_up(options.account, options.cents, options.reference)
-    show({"account": options.account, "balance_cents": wiring.accounts.account(options.account).balance_cents})
+    show({"account": options.account, "balance_cents": wiring.allowance.standing(options.account).balance_cents})
     return DONE
 
 

@@ -40,7 +40,7 @@ class Accounts(Construct):
         self.authorize = operation("authorize")
         self.allow_reading(self.authorize)
         self.get_account = operation("get_account")
-        self.allow_counting(self.get_account)
+        self.allow_reading(self.get_account)
         self.rotate_key = operation("rotate_key")
         self.rotate_key.allow([GET, PUT, UPDATE, DELETE, QUERY], [self._table.table_arn])
         self._allow_registering(self.rotate_key)

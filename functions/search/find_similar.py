@@ -5,7 +5,7 @@ from typing import Any
 from crowdsight.http import account_of
 from crowdsight.images.decoding import decode_base64
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.search_http import Addresses, enveloped, search_operation, similar_body, similar_document
+from crowdsight.search_http import Addresses, SimilarBody, enveloped, search_operation, similar_document
 from crowdsight.wiring import wire
 
 wiring = wire()
@@ -13,8 +13,8 @@ find_similar = wiring.find_similar
 
 
 @search_operation(wiring.allowance)
-def handler(request: ProxyRequest) -> dict[str, Any]:
-    body, addresses = similar_body(request), Addresses(request.base_url)
+def handler(request: ProxyRequest, body: SimilarBody) -> dict[str, Any]:
+    addresses = Addresses(request.base_url)
     hits = find_similar(
         account_of(request),
         url=body.url,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from crowdsight.accounts.allowance import RESERVATION_S, allowance_headers
-from crowdsight.accounts.store import Reservation, Terms
-from crowdsight.errors import AllowanceExhausted, InternalError
+from crowdsight.accounts.allowance import MAX_HELD, RESERVATION_S, allowance_headers
+from crowdsight.accounts.store import RESERVATION, Reservation, Terms, account_item
+from crowdsight.dynamodb import Table
+from crowdsight.errors import AllowanceExhausted, InternalError, TooManyRequests
 from tests.conftest import StoppedClock
 from tests.contract.account_world import TERMS, Accounts, AccountWorld
 from tests.contract.interruptions import Killed, kill
@@ -160,6 +162,8 @@ def test_killed_at_any_call_it_has_counted_or_is_given_back(
         finished = world.interruptions.disarm()
         clock.move(RESERVATION_S)
         standing = accounts.allowance.standing("ann")
+        _give_back_what_has_expired(accounts)
+        assert accounts.allowance.standing("ann") == standing
         counted = standing.free_used if is_free else standing.paid_used
         assert counted in ((1,) if done else (0, 1) if is_made else (0,))
         assert standing.balance_cents == (2 if is_free else 2 - 2 * counted)
@@ -167,6 +171,14 @@ def test_killed_at_any_call_it_has_counted_or_is_given_back(
         assert accounts.ledger.discrepancies("ann") == []
         kills += 1
     assert kills > 2
+
+
+def _give_back_what_has_expired(accounts: Accounts) -> None:
+    """As any search does, were it only one that fails."""
+    accounts.store.set_terms("ann", {"free_searches": 100})
+    held, _ = accounts.allowance.reserve("ann")
+    accounts.allowance.release("ann", held)
+    accounts.store.set_terms("ann", {"free_searches": None})
 
 
 @pytest.mark.parametrize("is_free", [True, False], ids=["free", "paid"])
@@ -181,6 +193,40 @@ def test_settling_again_after_an_answer_was_lost_changes_nothing(accounts: Accou
     standing = accounts.allowance.standing("ann")
     assert (standing.free_used, standing.balance_cents) == ((1, 2) if is_free else (3, 0))
     assert accounts.ledger.discrepancies("ann") == []
+
+
+def test_a_standing_is_told_without_a_write(world: AccountWorld, accounts: Accounts) -> None:
+    """An operator's clock may be wrong."""
+    accounts.ledger.top_up("ann", 2, "r")
+    for _ in range(TERMS.free_searches + 1):
+        accounts.allowance.reserve("ann")
+    before = accounts.store.account("ann")
+    world.clock.move(RESERVATION_S)
+    standing = accounts.allowance.standing("ann")
+    assert (standing.free_used, standing.paid_used, standing.balance_cents) == (0, 0, 2)
+    world.clock.move(DAY_S)
+    assert accounts.allowance.standing("ann") == replace(standing, resets_at_s=standing.resets_at_s + DAY_S)
+    assert accounts.store.account("ann") == before
+    assert search(accounts).is_free
+    assert accounts.store.account("ann").reservations == {}
+
+
+def test_so_many_searches_may_be_under_way_at_once_and_the_next_is_to_wait(clock: StoppedClock) -> None:
+    dynamodb = MemoryDynamoDB()
+    world = AccountWorld(dynamodb, clock, Terms(2 * MAX_HELD, 1, 0))
+    allowance = world.accounts.allowance
+    world.accounts.store.create("ann")
+    held, _ = allowance.reserve("ann")
+    table = Table(dynamodb, "accounts")
+    item = table.get(*account_item("ann"))
+    assert item
+    more = {f"{RESERVATION}{number}": item[f"{RESERVATION}{held.id}"] for number in range(MAX_HELD - 1)}
+    table.put(item | more)
+    with pytest.raises(TooManyRequests) as refused:
+        allowance.reserve("ann")
+    assert refused.value.headers == {"Retry-After": "1"} | allowance_headers(allowance.standing("ann"))
+    allowance.settle("ann", held, "request")
+    allowance.reserve("ann")
 
 
 class SentTwice:

@@ -11,12 +11,14 @@ from crowdsight.accounts.ledger import EntryKind
 from crowdsight.errors import InvalidRequest
 from crowdsight.http import Answer
 from crowdsight.proxy_request import ProxyRequest
-from crowdsight.search_http import CORS, enveloped, search_operation
+from crowdsight.search_http import CORS, SimilarBody, enveloped, search_operation
 from tests.conftest import StoppedClock
 from tests.contract.account_world import TERMS, AccountWorld
 from tests.contract.interruptions import Killed, kill
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.proxy_event import REQUEST_ID, proxy_event
+
+ALLOWANCE = {"X-Allowance-Limit", "X-Allowance-Remaining", "X-Allowance-Reset"}
 
 Call = Callable[..., tuple[int, dict[str, Any], dict[str, str]]]
 
@@ -32,13 +34,15 @@ def world(clock: StoppedClock) -> AccountWorld:
 def call(world: AccountWorld) -> Call:
     """Make a search that does this; its status, its envelope and its headers."""
 
-    def call(work: Callable[[], object] = lambda: None) -> tuple[int, dict[str, Any], dict[str, str]]:
+    def call(
+        work: Callable[[], object] = lambda: None, sent: str = '{"text": "a dog"}'
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
         @search_operation(world.new_process().allowance)
-        def handler(request: ProxyRequest) -> Answer:
+        def handler(request: ProxyRequest, body: SimilarBody) -> Answer:
             work()
-            return enveloped({"images": []})
+            return enveloped({"images": [body.text]})
 
-        event = proxy_event("POST", "/", caller={"account": "ann", "key_id": "k"})
+        event = proxy_event("POST", "/", body=sent, caller={"account": "ann", "key_id": "k"})
         answered = handler(event, None)
         return answered["statusCode"], json.loads(answered["body"]), answered["headers"]
 
@@ -55,7 +59,7 @@ def fail_with(error: Exception) -> Callable[[], object]:
 def test_every_answer_tells_how_many_free_ones_are_left_and_until_when(world: AccountWorld, call: Call) -> None:
     for left in (2, 1, 0):
         status, body, headers = call()
-        assert (status, json.loads(body["body"])) == (200, {"images": []})
+        assert (status, json.loads(body["body"])) == (200, {"images": ["a dog"]})
         standing = world.accounts.allowance.standing("ann")
         assert headers["X-Allowance-Limit"] == str(TERMS.free_searches)
         assert headers["X-Allowance-Remaining"] == str(left) == str(standing.free_left)
@@ -118,8 +122,9 @@ def test_a_search_whose_cents_cannot_be_booked_is_no_success_and_costs_nothing(w
     def lose_the_database() -> None:
         world.interruptions.arm(0, fail_with(ConnectionError("no database")))
 
-    status, body, _ = call(lose_the_database)
+    status, body, headers = call(lose_the_database)
     assert (status, "correlation id" in body["error"]) == (500, True)
+    assert headers.keys() > ALLOWANCE
     world.clock.move(RESERVATION_S)
     assert world.accounts.allowance.standing("ann").balance_cents == 2
     assert world.accounts.ledger.discrepancies("ann") == []
@@ -136,8 +141,44 @@ def test_a_search_that_is_killed_is_given_back(world: AccountWorld, call: Call) 
 def test_a_search_that_was_given_back_before_it_ended_is_no_success(world: AccountWorld, call: Call) -> None:
     def take_too_long() -> None:
         world.clock.move(RESERVATION_S)
-        world.accounts.allowance.standing("ann")
+        held, _ = world.accounts.allowance.reserve("ann")
+        world.accounts.allowance.release("ann", held)
 
-    status, body, _ = call(take_too_long)
+    status, body, headers = call(take_too_long)
     assert status == 500 and "too long" in body["error"]
+    assert headers["X-Allowance-Remaining"] == str(TERMS.free_searches)
     assert world.accounts.allowance.standing("ann").free_used == 0
+
+
+@pytest.mark.parametrize("sent", ["", "{", "[]", "{}", '{"text": ""}', '{"text": "a", "num_similar": 51}'])
+def test_a_body_that_is_not_valid_holds_nothing_and_is_told_so_even_when_nothing_is_left(
+    world: AccountWorld, call: Call, sent: str
+) -> None:
+    for left in (TERMS.free_searches, 0):
+        before = world.accounts.store.account("ann")
+        status, body, headers = call(sent=sent)
+        assert (status, body["statusCode"]) == (400, 400)
+        assert headers["X-Allowance-Remaining"] == str(left)
+        assert world.accounts.store.account("ann") == before
+        while call()[0] == 200:
+            pass
+
+
+@pytest.mark.parametrize("lost", range(2), ids=["giving back", "reading"])
+def test_an_answer_that_is_made_is_not_changed_by_what_fails_after_it(
+    world: AccountWorld, call: Call, lost: int
+) -> None:
+    def fail() -> None:
+        world.interruptions.arm(lost, fail_with(ConnectionError("no database")))
+        raise InvalidRequest("no such thing")
+
+    status, body, headers = call(fail)
+    assert (status, body["error"]) == (400, "no such thing")
+    assert headers.keys() > ALLOWANCE
+    world.clock.move(RESERVATION_S)
+    assert world.accounts.allowance.standing("ann").free_used == 0
+
+
+def test_a_body_that_is_not_valid_is_told_so_without_a_database_too(world: AccountWorld, call: Call) -> None:
+    world.interruptions.arm(0, fail_with(ConnectionError("no database")))
+    assert call(sent="{}")[0] == 400

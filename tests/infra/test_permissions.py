@@ -158,7 +158,7 @@ def test_each_search_operation_may_use_the_table_only_as_it_does(
     [
         ("authorize", {"GetItem"}),
         ("put_task", {"GetItem"}),
-        ("get_account", {"GetItem", "PutItem", "UpdateItem"}),
+        ("get_account", {"GetItem"}),
         ("find_similar", {"GetItem", "PutItem", "UpdateItem"}),
         ("rotate_key", {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"}),
     ],

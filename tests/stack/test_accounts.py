@@ -107,7 +107,7 @@ def test_402_is_a_day_without_free_ones_and_a_balance_that_does_not_reach(accoun
     message = assert_is_enveloped_error(refused, 402)
     assert "6 cents" in message and "7" in message and f"admin topup {account.name}" in message
     assert [refused.headers[name] for name in ALLOWANCE[:2]] == ["1", "0"]
-    assert_is_enveloped_error(search(account.api, text=""), 402)
+    assert_is_enveloped_error(search(account.api, text=""), 400)
     account.top_up(1)
     assert search(account.api).status == 200
     document = account.standing()

@@ -16,17 +16,18 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from crowdsight.accounts.allowance import Allowance, allowance_headers
-from crowdsight.errors import CrowdsightError
+from crowdsight.accounts.store import Reservation
+from crowdsight.errors import CrowdsightError, InvalidRequest
 from crowdsight.http import (
     Answer,
     Handler,
-    Operation,
     account_of,
     answer,
     guard,
     guarded,
     json_body,
     json_value,
+    logger,
     read_model,
 )
 from crowdsight.models.texts import MAX_CHARACTERS
@@ -98,6 +99,9 @@ class SimilarBody(BaseModel):
     @property
     def limit(self) -> int:
         return self.num_similar or 1
+
+
+SearchOperation = Callable[[ProxyRequest, SimilarBody], Answer]
 
 
 def find_query(request: ProxyRequest) -> FindQuery:
@@ -210,30 +214,54 @@ def picture_answer(data: bytes, media_type: str) -> Answer:
     }
 
 
-def search_operation(allowance: Allowance) -> Callable[[Operation], Handler]:
-    """Makes an operation a Lambda's handler that is counted, and whose errors are in the envelope.
+def search_operation(allowance: Allowance) -> Callable[[SearchOperation], Handler]:
+    """Makes a search a Lambda's handler that is counted, and whose errors are in the envelope.
 
-    It is counted before its work, and not at all if it fails. Every answer tells how the account stands.
+    It is counted once its body is known to be valid and before its work, and not at all if it fails. Every answer
+    tells how the account stands, unless nobody can read it before the search is held.
     """
 
-    def decorate(operation: Operation) -> Handler:
-        guarded_operation = guard(operation, _enveloped_error, CORS)
-
+    def decorate(search: SearchOperation) -> Handler:
         def counted(request: ProxyRequest) -> Answer:
             account = account_of(request)
+            try:
+                body = similar_body(request)
+            except InvalidRequest as error:
+                error.headers = _headers_now(allowance, account, {})
+                raise
             held, standing = allowance.reserve(account)
-            answered = guarded_operation(request)
-            if answered["statusCode"] == HTTPStatus.OK:
+
+            def search_and_settle(request: ProxyRequest) -> Answer:
+                found = search(request, body)
                 allowance.settle(account, held, request.id)
-            else:
-                allowance.release(account, held)
-                standing = allowance.standing(account)
-            answered["headers"] |= allowance_headers(standing)
+                return found
+
+            answered = guard(search_and_settle, _enveloped_error, CORS)(request)
+            headers: Mapping[str, str] = allowance_headers(standing)
+            if answered["statusCode"] != HTTPStatus.OK:
+                _give_back(allowance, account, held)
+                headers = _headers_now(allowance, account, headers)
+            answered["headers"] |= headers
             return answered
 
         return guarded(counted, _enveloped_error, CORS)
 
     return decorate
+
+
+def _give_back(allowance: Allowance, account: str, held: Reservation) -> None:
+    try:
+        allowance.release(account, held)
+    except Exception:  # its own error is the answer, and what is held expires by itself
+        logger.exception("a search that failed is held until it expires")
+
+
+def _headers_now(allowance: Allowance, account: str, otherwise: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        return allowance_headers(allowance.standing(account))
+    except Exception:  # the answer is made, whatever the account's standing is
+        logger.exception("an answer does not tell how the account stands now")
+        return otherwise
 
 
 def enveloped(document: Mapping[str, Any]) -> Answer:

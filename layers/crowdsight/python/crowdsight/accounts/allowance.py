@@ -2,8 +2,8 @@
 
 A search is reserved before its work and settled or released after it. Each is one conditional write, so that for any
 interleaving no search counts twice, none is given away, and no balance is below zero. A search is free if the day's
-free ones are not all used or under way when it starts. What nobody ended, because its Lambda was killed, expires: the
-next to look at the account gives it back.
+free ones are not all used or under way when it starts. What nobody ended, because its Lambda was killed, expires: no
+standing counts it any more, and the next search writes it back.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,18 @@ from crowdsight.accounts.ledger import Entry, EntryKind, Ledger, entry_step
 from crowdsight.accounts.store import RESERVATION, Account, AccountStore, Reservation, account_item
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Item, Table, TransactionFailed
-from crowdsight.errors import AllowanceExhausted, InternalError
+from crowdsight.errors import AllowanceExhausted, InternalError, TooManyRequests
 
 RESERVATION_S = 60
 """How long a search is held. No Lambda behind the gateway runs half as long."""
 
+MAX_HELD = 1000
+"""How many searches of an account may be under way at once. They are all in its one item: about 100 bytes each, of at
+most 400 KB, and every write pays for the whole of it."""
+
 ATTEMPTS = 50
+
+DAY = "%Y-%m-%d"
 
 
 @dataclass(frozen=True)
@@ -55,20 +61,22 @@ class Allowance:
         self._new_id = new_id
 
     def standing(self, account: str) -> Standing:
-        """How it stands now; what had expired is given back first. Raises NotFound."""
-        return _standing(self._present(account))
+        """How it stands now; what has expired counts no more. Nothing is written. Raises NotFound."""
+        return self._standing(self._store.account(account))
 
     def reserve(self, account: str) -> tuple[Reservation, Standing]:
         """Hold a search before it is made. The standing counts it already.
 
-        Raises AllowanceExhausted, NotFound.
+        Raises AllowanceExhausted, TooManyRequests, NotFound.
         """
         id = self._new_id()
         for _ in range(ATTEMPTS):
             found = self._present(account)
             if id in found.reservations:
                 # The write was made and its answer lost, so that botocore sent it again.
-                return found.reservations[id], _standing(found)
+                return found.reservations[id], self._standing(found)
+            if len(found.reservations) >= MAX_HELD:
+                break
             price_cents, free = found.terms.search_price_cents, found.terms.free_searches
             expires_at_ms = self._clock() + RESERVATION_S * 1000
             values: Item = {"day": found.day, "free": free, "one": 1}
@@ -81,7 +89,7 @@ class Allowance:
                 condition = "free_used >= :free AND balance_cents >= :price"
                 values |= {"minus": -price_cents, "price": price_cents}
             else:
-                raise AllowanceExhausted(_exhausted(found), headers=allowance_headers(_standing(found)))
+                raise AllowanceExhausted(_exhausted(found), headers=allowance_headers(self._standing(found)))
             try:
                 item = self._change(
                     account,
@@ -92,8 +100,11 @@ class Allowance:
                 )
             except ConditionFailed:
                 continue  # another was quicker, the day is over, or it is held already: look again
-            return held, _standing(self._store.read(item))
-        raise InternalError("too many searches of this account at the same moment; try again")
+            return held, self._standing(self._store.read(item))
+        raise TooManyRequests(
+            "too many searches of this account at the same moment; try again in a second",
+            headers=allowance_headers(self._standing(found)),
+        )
 
     def settle(self, account: str, held: Reservation, request_id: str) -> None:
         """The search was made: what was held for it is spent. Raises InternalError if it is not held any more."""
@@ -118,20 +129,20 @@ class Allowance:
     def release(self, account: str, held: Reservation) -> None:
         """The search failed, or nobody ended it: it costs nothing. Doing it again changes nothing."""
         used = "free_used" if held.is_free else "paid_used"
-        back, values = (", balance_cents :cents", {"cents": held.cents}) if held.cents else ("", {})
+        back: Item = {"cents": held.cents}
         try:
             self._change(
                 account,
-                f"REMOVE #held ADD {used} :minus{back}",
+                f"REMOVE #held ADD balance_cents :cents, {used} :minus",
                 "#held = :held AND #day = :day",
                 held,
-                {"minus": -1, "day": held.day} | values,
+                back | {"minus": -1, "day": held.day},
             )
             return
         except ConditionFailed:
             pass  # it is not held any more, or the day that it was counted in is over
         try:
-            self._change(account, f"REMOVE #held{back.replace(',', ' ADD')}", "#held = :held", held, values)
+            self._change(account, "REMOVE #held ADD balance_cents :cents", "#held = :held", held, back)
         except ConditionFailed:
             pass  # released or settled already
 
@@ -142,13 +153,12 @@ class Allowance:
         return self._ledger.entry(account, EntryKind.SEARCH, held.id) is not None
 
     def _present(self, name: str) -> Account:
-        """The account today, with nothing in it that has expired. Raises NotFound."""
+        """The account today, with nothing in it that has expired, as it is then stored. Raises NotFound."""
         account = self._store.account(name)
-        now = self._clock()
-        expired = [held for held in account.reservations.values() if held.expires_at_ms <= now]
+        expired = self._expired(account)
         for held in expired:
             self.release(name, held)
-        today = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d")
+        today = self._today()
         if account.day < today:
             try:
                 self._table.update(
@@ -161,6 +171,29 @@ class Allowance:
             except ConditionFailed:
                 pass  # another was quicker
         return self._store.account(name) if expired or account.day < today else account
+
+    def _standing(self, account: Account) -> Standing:
+        """Without what has expired, and today's even if the account was last written on another day."""
+        expired = self._expired(account)
+        day = max(account.day, self._today())
+        counted = [held for held in expired if held.day == day]
+        free_used, paid_used = (account.free_used, account.paid_used) if account.day == day else (0, 0)
+        midnight = datetime.strptime(day, DAY).replace(tzinfo=UTC) + timedelta(days=1)
+        return Standing(
+            free_searches=account.terms.free_searches,
+            free_used=free_used - sum(held.is_free for held in counted),
+            paid_used=paid_used - sum(not held.is_free for held in counted),
+            balance_cents=account.balance_cents + sum(held.cents for held in expired),
+            search_price_cents=account.terms.search_price_cents,
+            resets_at_s=int(midnight.timestamp()),
+        )
+
+    def _expired(self, account: Account) -> list[Reservation]:
+        now = self._clock()
+        return [held for held in account.reservations.values() if held.expires_at_ms <= now]
+
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC).strftime(DAY)
 
     def _change(
         self, account: str, expression: str, condition: str, held: Reservation, values: Item | None = None
@@ -177,18 +210,6 @@ def allowance_headers(standing: Standing) -> dict[str, str]:
         "X-Allowance-Remaining": str(standing.free_left),
         "X-Allowance-Reset": str(standing.resets_at_s),
     }
-
-
-def _standing(account: Account) -> Standing:
-    midnight = datetime.strptime(account.day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    return Standing(
-        free_searches=account.terms.free_searches,
-        free_used=account.free_used,
-        paid_used=account.paid_used,
-        balance_cents=account.balance_cents,
-        search_price_cents=account.terms.search_price_cents,
-        resets_at_s=int(midnight.timestamp()),
-    )
 
 
 def _exhausted(account: Account) -> str:
