@@ -36,6 +36,7 @@ from client.commands import (
 )
 from client.stack import StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
+from crowdsight.accounts.gateway_keys import NoUsagePlan
 from crowdsight.errors import CrowdsightError
 
 if TYPE_CHECKING:  # what is about images takes a while to import, and callers need none of it
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         return code
     except WrongUsage as error:
         return complain(error, USAGE)
-    except (ApiError, CrowdsightError, StackNotFound, ClientError) as error:
+    except (ApiError, CrowdsightError, StackNotFound, NoUsagePlan, ClientError) as error:
         return complain(error, REFUSED)
     except (ApiUnreachable, StillWaiting, BotoCoreError) as error:
         return complain(error, NO_ANSWER)

@@ -7,8 +7,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from client.commands import DONE, REFUSED, account_name, add_command, add_place, complain, show, stack_of
+from crowdsight.accounts.gateway_keys import NoUsagePlan
 from crowdsight.accounts.store import DEFAULT_OVERLAP_S
+from crowdsight.errors import CrowdsightError
 
 if TYPE_CHECKING:
     from crowdsight.accounts.store import NewKey
@@ -87,10 +91,14 @@ def _accounts(options: argparse.Namespace) -> "Wiring":
 
 def _create_account(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     accounts = _accounts(options).accounts
-    is_new = accounts.create(options.account)
-    if not is_new and accounts.keys(options.account):
-        return complain(f"there is an account {options.account}; `admin keys create` makes one more key", REFUSED)
-    return _show_key(accounts.create_key(options.account))
+    name = options.account
+    if not accounts.create(name):
+        return complain(f"there is an account {name}; `admin keys create {name}` makes a key for it", REFUSED)
+    try:
+        made = accounts.create_key(name)
+    except (CrowdsightError, NoUsagePlan, ClientError, BotoCoreError) as error:
+        return complain(f"{name} is open, but has no key: {error}; `admin keys create {name}` makes one", REFUSED)
+    return _show_key(made)
 
 
 def _list_accounts(options: argparse.Namespace, _: Mapping[str, str]) -> int:

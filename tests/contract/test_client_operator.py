@@ -143,3 +143,37 @@ def test_an_audit_that_does_not_add_up_is_exit_code_1(capsys: pytest.CaptureFixt
     boto3.client("dynamodb").put_item(TableName=table, Item=account | {"available_cents": {"N": "8"}})
     assert command_line.main(["audit"]) == 1
     assert json.loads(capsys.readouterr().out)["discrepancies"]
+
+
+# Accounts of callers
+
+
+@pytest.fixture
+def usage_plan(deployment: None) -> Iterator[None]:
+    plan_id = boto3.client("apigateway").create_usage_plan(name="crowdsight")["id"]
+    yield
+    boto3.client("apigateway").delete_usage_plan(usagePlanId=plan_id)
+
+
+@pytest.mark.usefixtures("deployment")
+def test_an_account_that_was_opened_without_a_key_is_said_to_be_open(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["admin", "accounts", "create", "half"]) == 1
+    assert command_line.main(["admin", "keys", "create", "half"]) == 1
+    opened, again = capsys.readouterr().err.splitlines()
+    assert "half is open, but has no key" in opened and "usage plan" in opened and "keys create half" in opened
+    assert "usage plan" in again
+
+
+@pytest.mark.usefixtures("usage_plan")
+def test_an_account_that_there_is_already_gets_no_key_by_being_opened_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["admin", "accounts", "create", "twice"]) == 0
+    key_id = json.loads(capsys.readouterr().out)["key_id"]
+    for _ in range(2):
+        assert command_line.main(["admin", "accounts", "create", "twice"]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "`admin keys create twice`" in printed.err
+        command_line.main(["admin", "keys", "revoke", "twice", key_id])
+    assert command_line.main(["admin", "keys", "list", "twice"]) == 0
+    assert capsys.readouterr().out == ""
+    assert command_line.main(["admin", "keys", "create", "twice"]) == 0

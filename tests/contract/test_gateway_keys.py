@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from crowdsight.accounts.gateway_keys import ApiGatewayKeys, GatewayKeys
+from crowdsight.accounts.gateway_keys import ApiGatewayKeys, GatewayKeys, NoUsagePlan
 from tests.contract.memory_gateway_keys import MemoryGatewayKeys
 
 PLAN = "crowdsight"
@@ -48,6 +49,29 @@ def test_removing_again_is_no_error(gateway: tuple[GatewayKeys, Known]) -> None:
     assert known() == set()
 
 
-def test_without_the_usage_plan_a_key_cannot_be_registered(aws: dict[str, Any]) -> None:
-    with pytest.raises(LookupError, match=PLAN):
+def test_without_the_usage_plan_no_key_is_registered(aws: dict[str, Any]) -> None:
+    with pytest.raises(NoUsagePlan, match=PLAN):
         ApiGatewayKeys(lambda: aws["apigateway"], PLAN).register("a", HASHES[0])
+    assert aws["apigateway"].get_api_keys()["items"] == []
+
+
+class ThrottledPlan:
+    """A client that makes keys and cannot add them to a usage plan."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def create_usage_plan_key(self, **request: Any) -> None:
+        error = {"Code": "TooManyRequestsException", "Message": "slower"}
+        raise ClientError({"Error": error}, "CreateUsagePlanKey")
+
+
+def test_a_key_that_cannot_be_counted_is_not_left_behind(aws: dict[str, Any]) -> None:
+    client = aws["apigateway"]
+    client.create_usage_plan(name=PLAN)
+    with pytest.raises(ClientError, match="slower"):
+        ApiGatewayKeys(lambda: ThrottledPlan(client), PLAN).register("a", HASHES[0])
+    assert client.get_api_keys()["items"] == []

@@ -8,12 +8,18 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
+
+
+class NoUsagePlan(LookupError):
+    """The gateway has no usage plan of this name: the deployment is not whole."""
+
 
 class GatewayKeys(Protocol):
     """Makes hashes of keys known to a gateway."""
 
     def register(self, key_id: str, key_hash: str) -> str:
-        """Have the gateway count the requests of a key; returns its own id for it."""
+        """Have the gateway count the requests of a key; returns its own id for it. What fails leaves no key there."""
 
     def remove(self, gateway_id: str) -> None:
         """Have the gateway forget it; one that it does not know is no error."""
@@ -31,9 +37,17 @@ class ApiGatewayKeys:
         self._usage_plan = usage_plan
 
     def register(self, key_id: str, key_hash: str) -> str:
-        """See `GatewayKeys.register`. One that is killed in between leaves a key that nothing has the use of."""
+        """See `GatewayKeys.register`. One that is killed in between leaves a key that nothing has the use of.
+
+        Raises NoUsagePlan, ClientError.
+        """
+        plan_id = self._usage_plan_id
         made: str = self._client.create_api_key(name=f"{self._usage_plan}-{key_id}", value=key_hash, enabled=True)["id"]
-        self._client.create_usage_plan_key(usagePlanId=self._usage_plan_id, keyId=made, keyType="API_KEY")
+        try:
+            self._client.create_usage_plan_key(usagePlanId=plan_id, keyId=made, keyType="API_KEY")
+        except ClientError:
+            self.remove(made)
+            raise
         return made
 
     def remove(self, gateway_id: str) -> None:
@@ -55,4 +69,4 @@ class ApiGatewayKeys:
                 if plan["name"] == self._usage_plan:
                     plan_id: str = plan["id"]
                     return plan_id
-        raise LookupError(f"there is no usage plan {self._usage_plan}")
+        raise NoUsagePlan(f"API Gateway has no usage plan {self._usage_plan}: is the stack deployed whole?")
