@@ -15,7 +15,9 @@ from crowdsight.accounts.store import DEFAULT_OVERLAP_S
 from crowdsight.errors import CrowdsightError
 
 if TYPE_CHECKING:
+    from crowdsight.accounts.ledger import Entry
     from crowdsight.accounts.store import NewKey
+    from crowdsight.task_store import Spending
     from crowdsight.wiring import Wiring
 
 DEFAULT = "default"
@@ -40,7 +42,9 @@ def add_admin(subject: argparse.ArgumentParser) -> None:
     budget.add_argument(
         "cents", type=_term, metavar="CENTS", help="at the worst, in a calendar month (UTC); 0 for no limit; or default"
     )
-    usage.add_argument("--ledger", action="store_true", help="list every cent that came or went, an entry a line")
+    usage.add_argument(
+        "--ledger", action="store_true", help="list every cent that came or went, by time, an entry a line"
+    )
     for command in (topup, budget, usage, audit):
         add_place(command)
 
@@ -174,22 +178,37 @@ def _show_usage(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
     wiring = _accounts(options)
     description = wiring.describe_account(options.account)
-    if options.ledger:
-        for entry in sorted(wiring.ledger.entries(options.account), key=lambda entry: entry.at_ms):
-            _show_line(asdict(entry))
-        for spending in wiring.budget_audit.spendings(options.account):
-            task = f"{spending.key.function}/{spending.key.name}"
-            _show_line({"account": options.account, "kind": "task", "reference": task, "cents": -spending.cents})
+    if not options.ledger:
+        show(account_document(description))
         return DONE
-    show(account_document(description))
+    lines = [(entry.at_ms, _entry_line(entry)) for entry in wiring.ledger.entries(options.account)]
+    lines += [(spending.at_ms, _task_line(spending)) for spending in wiring.budget_audit.spendings(options.account)]
+    for at_ms, line in sorted(lines, key=lambda line: line[0]):
+        _show_line({"at": _time(at_ms), "account": options.account, **line})
     return DONE
+
+
+def _entry_line(entry: "Entry") -> dict[str, Any]:
+    request = {"request_id": entry.request_id} if entry.request_id else {}
+    return {"fund": "balance", "kind": entry.kind, "reference": entry.reference, "cents": entry.cents, **request}
+
+
+def _task_line(spending: "Spending") -> dict[str, Any]:
+    return {
+        "fund": "crowd",
+        "kind": "task",
+        "reference": f"{spending.key.function}/{spending.key.name}",
+        "cents": -spending.cents,
+        "month": spending.month,
+        "generation": spending.generation,
+    }
 
 
 def _audit(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     wiring = _accounts(options)
     names = list(wiring.accounts.names())
     found = [what for name in names for what in wiring.ledger.discrepancies(name)]
-    found += [what for name in names for what in wiring.budget_audit.discrepancies(name)]
+    found += wiring.budget_audit.discrepancies(names)
     show({"accounts": len(names), "discrepancies": found})
     return REFUSED if found else DONE
 

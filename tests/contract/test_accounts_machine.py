@@ -238,8 +238,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def every_month_has_taken_what_its_tasks_say(self) -> None:
-        for name in self.store.names():
-            assert BudgetAudit(self.tasks).discrepancies(name) == []
+        assert BudgetAudit(self.tasks, self.clock.move).discrepancies(self.store.names()) == []
 
     def _caller(self, key: NewKey) -> str | None:
         """The account that the gateway takes the key for; never once its end is a minute past, nor another's."""

@@ -11,8 +11,10 @@ from moto import mock_aws
 
 import client.__main__ as command_line
 from client.stack import TASKS_STACK, WORKPLACE_STACK, AwsClients, Stack, StackNotFound, Workplace
-
-INDEXES = {"due": "N", "requester": "S", "open": "S"}
+from crowdsight.clock import system_clock
+from crowdsight.dynamodb import Table
+from crowdsight.task_store import TaskStore
+from crowdsight.tasks import Task, TaskKey
 
 
 def keys_of(prefix: str = "") -> list[dict[str, str]]:
@@ -22,23 +24,25 @@ def keys_of(prefix: str = "") -> list[dict[str, str]]:
     ]
 
 
-TABLE = {
-    "Type": "AWS::DynamoDB::Table",
-    "Properties": {
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": name, "AttributeType": type}
-            for name, type in {"pk": "S", "sk": "S"}.items()
-            | {f"{index}_pk": "S" for index in INDEXES}.items()
-            | {f"{index}_sk": type for index, type in INDEXES.items()}.items()
-        ],
-        "KeySchema": keys_of(),
-        "GlobalSecondaryIndexes": [
-            {"IndexName": index, "KeySchema": keys_of(f"{index}_"), "Projection": {"ProjectionType": "ALL"}}
-            for index in INDEXES
-        ],
-    },
-}
+def table(indexes: dict[str, str]) -> dict[str, Any]:
+    """A table as all of ours are; `indexes`: the type of each index's sort key."""
+    types = {"pk": "S", "sk": "S"}
+    for index, sort_type in indexes.items():
+        types |= {f"{index}_pk": "S", f"{index}_sk": sort_type}
+    return {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": type} for name, type in types.items()],
+            "KeySchema": keys_of(),
+            "GlobalSecondaryIndexes": [
+                {"IndexName": index, "KeySchema": keys_of(f"{index}_"), "Projection": {"ProjectionType": "ALL"}}
+                for index in indexes
+            ],
+        },
+    }
+
+
 OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "C0", "secret_access_key": "s"}
 
 
@@ -76,7 +80,7 @@ def make_secret(name: str, content: dict[str, str]) -> str:
 
 def make_stack(name: str, outputs: dict[str, Any]) -> None:
     template = {
-        "Resources": {"Table": TABLE, "Tasks": TABLE},
+        "Resources": {"Table": table({"due": "N", "requester": "S", "open": "S"}), "Tasks": table({"open": "N"})},
         "Outputs": {output: {"Value": value} for output, value in outputs.items()},
     }
     boto3.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
@@ -177,3 +181,32 @@ def test_an_account_that_there_is_already_gets_no_key_by_being_opened_again(caps
     assert command_line.main(["admin", "keys", "list", "twice"]) == 0
     assert capsys.readouterr().out == ""
     assert command_line.main(["admin", "keys", "create", "twice"]) == 0
+
+
+@pytest.mark.usefixtures("usage_plan")
+def test_a_ledger_is_told_by_time_and_each_line_says_of_which_fund_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["admin", "accounts", "create", "booked"]) == 0
+    top_up = ["admin", "topup", "booked", "7", "--reference"]
+    assert command_line.main([*top_up, "second"]) == 0
+    now_ms = system_clock()
+    tables = AwsClients.signed_in().outputs(TASKS_STACK)
+    for place, (generation, at_ms) in enumerate((("a" * 32, now_ms - 60_000), ("b" * 32, now_ms + 60_000))):
+        tasks = TaskStore(Table(boto3.client("dynamodb"), tables["TasksTable"]), lambda: at_ms)  # noqa: B023
+        task = Task(TaskKey("booked", "image-contains", f"task-{place}"), generation, "{}")
+        tasks.create(task, "image-contains", 3600, worst_case_cents=18)
+        tasks.complete(tasks.load_generation(generation), {"containsTarget": True})
+        tasks.settle(tasks.load_generation(generation), 4)
+    assert command_line.main([*top_up, "third"]) == 0
+    capsys.readouterr()
+
+    assert command_line.main(["admin", "usage", "booked", "--ledger"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["fund"], line["kind"], line["reference"], line["cents"]) for line in lines] == [
+        ("crowd", "task", "image-contains/task-0", -4),
+        ("balance", "top-up", "second", 7),
+        ("balance", "top-up", "third", 7),
+        ("crowd", "task", "image-contains/task-1", -4),
+    ]
+    assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+    assert (lines[0]["generation"], lines[0]["month"]) == ("a" * 32, lines[0]["at"][:7])
+    assert command_line.main(["admin", "audit"]) == 0

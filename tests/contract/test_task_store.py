@@ -316,7 +316,7 @@ def test_settling_corrects_the_budget_to_what_was_spent_once(
     for _ in range(2):
         store.settle(reread(store, FIRST), 6)
     assert committed_cents(tasks_table, clock) == 6
-    assert list(store.spendings("default")) == [Spending(KEY, FIRST, store.month(), 6)]
+    assert list(store.spendings("default")) == [Spending(KEY, FIRST, store.month(), 6, clock())]
     assert store.budgets("default") == {store.month(): 6}
     assert list(store.spendings("another")) == []
 

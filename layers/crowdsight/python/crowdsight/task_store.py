@@ -87,12 +87,13 @@ class Generation:
 
 @dataclass(frozen=True)
 class Spending:
-    """What a task has cost in the end."""
+    """What a task has cost in the end. `month`: whose budget it was taken of. `at_ms`: when it was settled."""
 
     key: TaskKey
     generation: str
     month: str
     cents: int
+    at_ms: int
 
 
 class TaskStore:
@@ -293,7 +294,7 @@ class TaskStore:
             if "task_name" in item:
                 month, _, generation = item["sk"].partition("#")
                 key = TaskKey(account, item["task_function"], item["task_name"])
-                yield Spending(key, generation, month, item["cents"])
+                yield Spending(key, generation, month, item["cents"], item["at_ms"])
 
     def committed_cents(self, account: str, month: str) -> int:
         """What an account's tasks of a month (`yyyy-mm`, UTC) have cost, or may still cost at the worst."""
@@ -355,6 +356,7 @@ class TaskStore:
                     "task_function": generation.key.function,
                     "task_name": generation.key.name,
                     "cents": spent_cents,
+                    "at_ms": self._clock(),
                 },
             ),
         ]

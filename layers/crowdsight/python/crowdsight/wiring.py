@@ -5,6 +5,7 @@ use and kept, and its modules are imported then, so that a Lambda loads only wha
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -178,7 +179,7 @@ class Wiring:
         """Checks that what months have taken of budgets adds up."""
         from crowdsight.crowd.audit import BudgetAudit
 
-        return BudgetAudit(self._task_store)
+        return BudgetAudit(self._task_store, time.sleep)
 
     @cached_property
     def _task_store(self) -> "TaskStore":

@@ -5,7 +5,7 @@ second run. Money and HITs are the workplace's to prove, see `crowdsight.workpla
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from crowdsight.catalogue import CATALOGUE
@@ -16,6 +16,9 @@ from crowdsight.tasks import ProblemCode, State, Task, TaskKey
 
 BY_ADJUDICATION = (ProblemCode.NO_AGREEMENT, ProblemCode.IMAGE_UNAVAILABLE)
 """The problems that follow from the answers alone."""
+
+AUDIT_ATTEMPTS = 10
+AUDIT_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,29 +60,70 @@ class TaskAudit:
 
 
 class BudgetAudit:
-    """Proof that an account's months have taken what its tasks have cost, and may still cost."""
+    """Proof that accounts' months have taken what their tasks have cost, and may still cost.
 
-    def __init__(self, store: TaskStore) -> None:
+    `sleep`: waits for so many seconds.
+    """
+
+    def __init__(self, store: TaskStore, sleep: Callable[[float], None]) -> None:
         self._store = store
+        self._sleep = sleep
 
     def spendings(self, account: str) -> Iterator[Spending]:
         """What each settled task has cost."""
         return self._store.spendings(account)
 
-    def discrepancies(self, account: str) -> list[str]:
-        """Months in which something does not add up; nothing, if all is well."""
+    def discrepancies(self, accounts: Iterable[str]) -> list[str]:
+        """Months in which something does not add up; nothing, if all is well.
+
+        It may be run while tasks go on: what seems wrong is read again, until it is twice the same while the budgets
+        stand still. The pause in between is for unsettled tasks, whose index is eventually consistent.
+        """
+        seeming: dict[str, list[str]] = {account: [] for account in accounts}
+        found: list[str] = []
+        for attempt in range(AUDIT_ATTEMPTS):
+            if attempt:
+                self._sleep(AUDIT_PAUSE_S)
+            for account, (is_still, amiss) in self._read(seeming).items():
+                if is_still and amiss in ([], seeming[account]):
+                    found += amiss
+                    del seeming[account]
+                else:
+                    seeming[account] = amiss if is_still else []
+            if not seeming:
+                return found
+        return found + [f"{account}: its budgets were in use all the time; audit it again" for account in seeming]
+
+    def _read(self, accounts: Iterable[str]) -> dict[str, tuple[bool, list[str]]]:
+        """For each account, whether its budgets were the same before and after, and what does not add up."""
+        before = {account: self._store.budgets(account) for account in accounts}
+        unsettled: dict[str, list[Generation]] = {account: [] for account in before}
+        for generation in self._store.unsettled_generations():
+            if generation.key.account in unsettled:
+                unsettled[generation.key.account].append(generation)
+        read = {}
+        for account, budgets in before.items():
+            expected = self._expected_cents(account, unsettled[account])
+            amiss = [
+                f"{account}: {budgets.get(month, 0)} cents are committed in {month}, and its tasks say "
+                f"{expected[month]}"
+                for month in sorted({*budgets, *expected})
+                if budgets.get(month, 0) != expected[month]
+            ]
+            read[account] = (self._store.budgets(account) == budgets, amiss)
+        return read
+
+    def _expected_cents(self, account: str, unsettled: Iterable[Generation]) -> Counter[str]:
+        """By month. A generation that was settled meanwhile is counted once, at what it cost."""
         expected: Counter[str] = Counter()
+        settled = set()
         for spending in self._store.spendings(account):
             expected[spending.month] += spending.cents
-        for generation in self._store.unsettled_generations():
-            if generation.key.account == account:
+            settled.add(spending.generation)
+        for generation in unsettled:
+            if generation.id not in settled:
                 expected[generation.budget_month] += generation.worst_case_cents
-        budgets = self._store.budgets(account)
-        return [
-            f"{account}: {budgets.get(month, 0)} cents are committed in {month}, and its tasks say {expected[month]}"
-            for month in sorted({*budgets, *expected})
-            if budgets.get(month, 0) != expected[month]
-        ]
+        return expected
 
 
 def discrepancies_of(task: Task, generation: Generation, answers: list[RecordedAnswer], fee_percent: int) -> list[str]:
