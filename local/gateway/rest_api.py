@@ -29,15 +29,7 @@ CONCURRENT_INTEGRATIONS = 512
 
 SERVED = ("ApiKeySourceType", "BinaryMediaTypes", "Description", "EndpointConfiguration", "Name", "Tags")
 SERVED_METHOD = (
-    *(
-        "ApiKeyRequired",
-        "AuthorizationType",
-        "AuthorizerId",
-        "HttpMethod",
-        "Integration",
-        "MethodResponses",
-        "OperationName",
-    ),
+    *("ApiKeyRequired", "AuthorizationType", "AuthorizerId", "HttpMethod", "Integration", "MethodResponses"),
     *("OperationName", "ResourceId", "RestApiId"),
 )
 SERVED_PROXY = ("IntegrationHttpMethod", "TimeoutInMillis", "Type", "Uri")
