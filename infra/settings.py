@@ -11,6 +11,9 @@ from aws_cdk import RemovalPolicy
 LAMBDA_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 """Names of a processor, as machines tell them, and Lambda's name for it."""
 
+MAX_TERM = 1_000_000_000
+"""Of what accounts may use, have free or pay; an operator's command line takes no more for a single account either."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -82,12 +85,11 @@ class Settings:
         """Raises ValueError for a value that no deployment can use."""
         _require(60 <= self.hit_lifetime_s <= 2_592_000, "hit_lifetime_s must be from 60 to 2592000")
         for name in ("free_searches", "search_price_cents", "crowd_budget_cents"):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+            _require(0 <= getattr(self, name) <= MAX_TERM, f"{name} must be from 0 to {MAX_TERM}")
         _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")
-        for name in ("key_throttle_rate", "key_throttle_burst"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
-        for name in ("throttle_rate", "throttle_burst", "workplace_throttle_rate", "workplace_throttle_burst"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
+        for api in ("key_throttle", "throttle", "workplace_throttle"):
+            for name in (f"{api}_rate", f"{api}_burst"):
+                _require(getattr(self, name) > 0, f"{name} must be positive")
         _require(
             bool(self.mturk_endpoint_url) == bool(self.mturk_credentials_secret),
             "mturk_endpoint_url and mturk_credentials_secret go together: give both or neither",

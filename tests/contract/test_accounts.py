@@ -46,9 +46,15 @@ def test_an_account_has_the_deployments_terms_but_for_its_own(accounts: Accounts
     assert accounts.store.set_terms("ann", {"free_searches": 0, "crowd_budget_cents": 500}).terms == Terms(0, 2, 500)
     assert accounts.store.set_terms("ann", {"free_searches": None}).terms == Terms(3, 2, 500)
     assert accounts.store.account("bob").terms == TERMS
-    for wrong in ({"free_searches": -1}, {"balance_cents": 5}):
+    for wrong in (
+        {"free_searches": -1},
+        {"balance_cents": 5},
+        {"search_price_cents": 10**9 + 1},
+        {"free_searches": 10**40},
+    ):
         with pytest.raises(InvalidRequest):
             accounts.store.set_terms("ann", wrong)
+    assert accounts.store.set_terms("ann", {"crowd_budget_cents": 10**9}).terms == Terms(3, 2, 10**9)
     with pytest.raises(NotFound):
         accounts.store.set_terms("eve", {"free_searches": 1})
 

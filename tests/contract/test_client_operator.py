@@ -184,6 +184,17 @@ def test_an_account_that_there_is_already_gets_no_key_by_being_opened_again(caps
 
 
 @pytest.mark.usefixtures("usage_plan")
+def test_a_term_that_no_account_can_have_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["admin", "accounts", "create", "greedy"]) == 0
+    capsys.readouterr()
+    number = "1" * 40
+    for command in (["accounts", "set", "greedy", "--free-searches", number], ["budget", "greedy", number]):
+        assert command_line.main(["admin", *command]) == 1
+        (complaint,) = capsys.readouterr().err.splitlines()
+        assert "must be from 0 to 1000000000" in complaint
+
+
+@pytest.mark.usefixtures("usage_plan")
 def test_a_ledger_is_told_by_time_and_each_line_says_of_which_fund_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["admin", "accounts", "create", "booked"]) == 0
     top_up = ["admin", "topup", "booked", "7", "--reference"]

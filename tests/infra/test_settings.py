@@ -45,6 +45,8 @@ def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any
         ("crowd_budget_cents", -1),
         ("free_searches", -1),
         ("search_price_cents", -1),
+        ("crowd_budget_cents", 10**9 + 1),
+        ("free_searches", "1" * 40),
         ("workplace_fee_percent", 101),
         ("throttle_rate", 0),
         ("key_throttle_rate", 0),

@@ -36,6 +36,9 @@ KEEP_ENDED_S = 30 * 86_400
 
 ATTEMPTS = 10
 
+MAX_TERM = 1_000_000_000
+"""Of each term: ten million dollars, or more searches than a day has time for."""
+
 TERMS = ("free_searches", "search_price_cents", "crowd_budget_cents")
 
 
@@ -169,8 +172,10 @@ class AccountStore:
     def set_terms(self, name: str, changes: Mapping[str, int | None]) -> Account:
         """Give an account terms of its own, or, by None, the deployment's. Raises NotFound, InvalidRequest."""
         for term, value in changes.items():
-            if term not in TERMS or (value is not None and value < 0):
-                raise InvalidRequest(f"{term} cannot be {value}")
+            if term not in TERMS:
+                raise InvalidRequest(f"there is no term {term}")
+            if value is not None and not 0 <= value <= MAX_TERM:
+                raise InvalidRequest(f"{term} must be from 0 to {MAX_TERM}")
         self.account(name)
         kept = [term for term, value in changes.items() if value is not None]
         dropped = [term for term, value in changes.items() if value is None]

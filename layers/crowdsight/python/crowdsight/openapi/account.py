@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from crowdsight.account_http import RotationBody
 from crowdsight.errors import InvalidRequest, KeyIsEnding, TooManyKeys, UnsupportedMediaType
-from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, reference
+from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, object_schema, reference
 
 _TIME = {"type": "string", "format": "date-time"}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -20,10 +20,10 @@ def models() -> list[type[BaseModel]]:
 def schemas() -> dict[str, Any]:
     """Bodies of answers."""
     return {
-        "Account": _object(
+        "Account": object_schema(
             account={"type": "string"},
             balance_cents=_COUNT,
-            searches=_object(
+            searches=object_schema(
                 free=_COUNT,
                 free_used=_COUNT,
                 free_left=_COUNT,
@@ -31,13 +31,13 @@ def schemas() -> dict[str, Any]:
                 price_cents=_COUNT,
                 resets_at=_TIME,
             ),
-            crowd=_object(
+            crowd=object_schema(
                 month={"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"},
                 budget_cents={"type": ["integer", "null"], "description": "null: no ceiling."},
                 committed_cents=_COUNT,
             ),
         ),
-        "NewKey": _object(
+        "NewKey": object_schema(
             api_key={"type": "string"},
             key_id={"type": "string"},
             previous_key_expires_at=_TIME,
@@ -77,12 +77,3 @@ def paths() -> dict[str, Any]:
 
 def _answered(status: str, description: str, model: str) -> dict[str, Any]:
     return {status: {"description": description, "content": json_content({"$ref": REFERENCE.format(model=model)})}}
-
-
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(properties),
-        "properties": properties,
-    }

@@ -65,3 +65,13 @@ def reference(model: type[BaseModel]) -> dict[str, str]:
 
 def json_content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
+
+
+def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object that has all of these properties and no other."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(properties),
+        "properties": properties,
+    }

@@ -15,7 +15,7 @@ from crowdsight.errors import (
     UnfetchableImage,
     UnsupportedMediaType,
 )
-from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, reference
+from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, object_schema, reference
 from crowdsight.search_http import MAX_RESULTS, SaveBody, SimilarBody
 
 _URL = {"type": "string", "format": "uri"}
@@ -46,14 +46,14 @@ def schemas() -> dict[str, Any]:
         "required": ["Access-Control-Allow-Origin", "Access-Control-Allow-Methods"],
         "additionalProperties": {"type": "string"},
     }
-    failed = _object(statusCode={"type": "integer"}, error={"type": "string"}, headers=cors)
+    failed = object_schema(statusCode={"type": "integer"}, error={"type": "string"}, headers=cors)
     return {
-        "Finding": _object(
+        "Finding": object_schema(
             request_id={"type": "string", "format": "uuid"},
-            results={"type": "array", "items": _object(url=_URL, similarity=_SCORE)},
+            results={"type": "array", "items": object_schema(url=_URL, similarity=_SCORE)},
         ),
-        "Saved": _object(message={"type": "string"}, url=_URL),
-        "Similar": _object(
+        "Saved": object_schema(message={"type": "string"}, url=_URL),
+        "Similar": object_schema(
             statusCode={"const": 200},
             body={
                 "type": "string",
@@ -66,21 +66,21 @@ def schemas() -> dict[str, Any]:
             "type": "object",
             "required": ["info", "images"],
             "properties": {
-                "info": _object(url=_URL),
+                "info": object_schema(url=_URL),
                 "images": {
                     "type": "array",
-                    "items": _object(url=_URL, score=_SCORE, thumbnail_url=_URL, id={"type": "string"}),
+                    "items": object_schema(url=_URL, score=_SCORE, thumbnail_url=_URL, id={"type": "string"}),
                 },
                 "annotations": {
                     "type": "array",
                     "description": "With get_labels: one for each image, in the same order.",
-                    "items": _object(
+                    "items": object_schema(
                         image_id={"type": "string"},
                         height={"type": "integer"},
                         width={"type": "integer"},
                         annotations={
                             "type": "array",
-                            "items": _object(
+                            "items": object_schema(
                                 name={"type": "string"},
                                 score={"type": "number"},
                                 box={
@@ -183,12 +183,3 @@ def _query(name: str, schema: dict[str, Any], description: str = "", required: b
 
 def _found(description: str, model: str) -> dict[str, Any]:
     return {"200": {"description": description, "content": json_content({"$ref": REFERENCE.format(model=model)})}}
-
-
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(properties),
-        "properties": properties,
-    }
