@@ -27,6 +27,7 @@ from crowdsight.errors import (
 )
 from crowdsight.task_store import TaskStore
 from crowdsight.tasks import TaskKey
+from infra.api import AUTHORIZER_TTL_S
 from tests.conftest import StoppedClock
 from tests.contract.account_world import AccountWorld
 from tests.contract.conftest import create_table
@@ -36,9 +37,6 @@ from tests.contract.memory_s3 import MemoryS3
 from tests.contract.search_world import SearchWorld, picture
 
 ACCOUNTS = ("ann", "bob")
-CACHE_S = 60
-"""How long the gateway goes on with what it was told of a key."""
-
 DAY_S = 86_400
 PRICE_CENTS = worst_case_cents(CATALOGUE["image-contains"], 0)
 
@@ -48,7 +46,7 @@ seeds = st.integers(0, 2)
 
 
 class Gateway:
-    """Asks whose key it is, and remembers what it was told for a minute, a no as well as a yes."""
+    """Asks whose key it is, and remembers what it was told for as long as the template says, a no as well as a yes."""
 
     def __init__(self, world: AccountWorld) -> None:
         self._world = world
@@ -59,7 +57,7 @@ class Gateway:
         if until_ms <= self._world.clock():
             owner = self._world.accounts.store.owner_of(key)
             account = owner.account if owner else None
-            self._remembered[key] = (self._world.clock() + CACHE_S * 1000, account)
+            self._remembered[key] = (self._world.clock() + AUTHORIZER_TTL_S * 1000, account)
         return account
 
 
@@ -245,7 +243,7 @@ class Machine(RuleBasedStateMachine):
         account = self.gateway.account_of(key.key)
         assert account in (None, key.record.account)
         ends_ms = self.ends_ms.get(key.key)
-        if ends_ms is not None and ends_ms + CACHE_S * 1000 <= self.clock():
+        if ends_ms is not None and ends_ms + AUTHORIZER_TTL_S * 1000 <= self.clock():
             assert account is None
         if ends_ms is None:
             assert account is not None

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crowdsight.accounts.keys import KEY, new_key
+from infra.api import AUTHORIZER_TTL_S
 from tests.stack.account_hands import Account, admin
 from tests.stack.crowd_hands import SIMILARITY, contains_input, similarity_input
 from tests.stack.raw_http import Api, Reply, assert_is_enveloped_error, assert_is_error, assert_key_is_refused
-from tests.stack.running_stack import RunningStack
+from tests.stack.running_stack import RunningStack, wait_for
 
 TWIN = "image-contains-test"
 ALLOWANCE = ("x-allowance-limit", "x-allowance-remaining", "x-allowance-reset")
@@ -52,11 +53,22 @@ def test_an_account_is_nobodys_without_a_key(api: Api, path: str) -> None:
 
 
 def test_a_revoked_key_opens_nothing_and_the_others_go_on(account: Account, running: RunningStack) -> None:
-    unused = account.admin("keys", "create", account.name)[0]
-    account.admin("keys", "revoke", account.name, unused["key_id"])
-    assert_key_is_refused(Api(running["api_url"], unused["api_key"]).request("GET", "/account"), 403, "Invalid API key")
+    """One that was used within a minute at most, for so long as the gateway remembers what it was told of it."""
+    used, unused = (account.admin("keys", "create", account.name)[0] for _ in range(2))
+    of_used, of_unused = (Api(running["api_url"], made["api_key"]) for made in (used, unused))
+    assert of_used.request("GET", "/account").status == 200
+    for made in (used, unused):
+        account.admin("keys", "revoke", account.name, made["key_id"])
+    assert_key_is_refused(of_unused.request("GET", "/account"), 403, "Invalid API key")
+    assert len(account.admin("keys", "list", account.name)) == 1
+
+    def refused() -> Reply | None:
+        reply = of_used.request("GET", "/account")
+        return reply if reply.status != 200 else None
+
+    reply = wait_for("the gateway to forget a key", refused, AUTHORIZER_TTL_S + 5, poll_s=1)
+    assert_key_is_refused(reply, 403, "Invalid API key")
     assert account.standing()["account"] == account.name
-    assert unused["key_id"] not in {key["key_id"] for key in account.admin("keys", "list", account.name)}
 
 
 def test_callers_rotate_their_own_key_and_both_work_for_the_overlap(account: Account, running: RunningStack) -> None:
