@@ -283,6 +283,30 @@ def test_revoking_can_be_killed_at_any_call_and_done_again(after: bool, clock: S
     assert kills == 4
 
 
+def test_a_key_whose_revocation_was_killed_cannot_be_rotated(world: AccountWorld, accounts: Accounts) -> None:
+    made = accounts.store.create_key("ann")
+    world.interruptions.arm(1, kill, after=True)
+    with pytest.raises(Killed):
+        world.new_process().store.revoke_key("ann", made.record.id)
+    assert accounts.store.owner_of(made.key) is None
+    with pytest.raises(NotFound):
+        accounts.store.rotate_key("ann", made.record.id, 60)
+    assert set(world.gateway.hashes.values()) == {made.record.hash}
+
+
+def test_a_key_that_could_not_be_stored_is_not_left_at_the_gateway(world: AccountWorld, accounts: Accounts) -> None:
+    made = accounts.store.create_key("ann")
+
+    def fail() -> None:
+        raise ConnectionError("no database")
+
+    for at in range(4):
+        world.interruptions.arm(at, fail)
+        with pytest.raises(ConnectionError):
+            world.new_process().store.rotate_key("ann", made.record.id, 60)
+        assert list(world.gateway.hashes.values()) == [made.record.hash]
+
+
 # Money
 
 

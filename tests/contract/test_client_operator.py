@@ -15,6 +15,7 @@ from crowdsight.clock import system_clock
 from crowdsight.dynamodb import Table
 from crowdsight.task_store import TaskStore
 from crowdsight.tasks import Task, TaskKey
+from crowdsight.wiring import Settings, Wiring
 
 
 def keys_of(prefix: str = "") -> list[dict[str, str]]:
@@ -192,6 +193,24 @@ def test_a_term_that_no_account_can_have_is_refused_in_a_line(capsys: pytest.Cap
         assert command_line.main(["admin", *command]) == 1
         (complaint,) = capsys.readouterr().err.splitlines()
         assert "must be from 0 to 1000000000" in complaint
+
+
+@pytest.mark.usefixtures("usage_plan")
+def test_what_a_crash_left_counts_for_a_minute_in_what_operators_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["admin", "accounts", "create", "crashed"]) == 0
+    assert command_line.main(["admin", "accounts", "set", "crashed", "--free-searches", "0"]) == 0
+    top_up = ["admin", "topup", "crashed", "5", "--reference"]
+    assert command_line.main([*top_up, "first"]) == 0
+    table = AwsClients.signed_in().outputs(TASKS_STACK)["AccountsTable"]
+    for age_ms in (0, 61_000):
+        wiring = Wiring(Settings(accounts_table=table), clock=lambda: system_clock() - age_ms)  # noqa: B023
+        wiring.allowance.reserve("crashed")
+    capsys.readouterr()
+    assert command_line.main([*top_up, "first"]) == 0
+    assert json.loads(capsys.readouterr().out)["balance_cents"] == 4
+    assert command_line.main(["admin", "accounts", "list"]) == 0
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["balance_cents"] for line in listed if line["account"] == "crashed"] == [4]
 
 
 @pytest.mark.usefixtures("usage_plan")

@@ -2,7 +2,8 @@
 
 | pk              | sk         | what                                                                               |
 |-----------------|------------|------------------------------------------------------------------------------------|
-| ACCOUNT#account | ACCOUNT    | terms, balance, searches of today, and each under way as `reservation#its id`      |
+| ACCOUNT#account | ACCOUNT    | terms, balance, searches of today, each under way as `reservation#its id`, and how |
+|                 |            | often keys were added                                                              |
 | ACCOUNT#account | KEY#key id | a key of it, for lists                                                             |
 | ACCOUNT#account | LEDGER#id  | cents that came or went                                                            |
 | KEY#hash        | KEY        | whose key it is: the one read of a request                                         |
@@ -20,7 +21,7 @@ from crowdsight.accounts.gateway_keys import GatewayKeys
 from crowdsight.accounts.keys import hash_of, id_of, is_key, new_key
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Item, Step, Table, TransactionFailed
-from crowdsight.errors import CrowdsightError, InvalidRequest, KeyIsEnding, NotFound, TooManyKeys, TooManyRequests
+from crowdsight.errors import InvalidRequest, KeyIsEnding, NotFound, TooManyKeys, TooManyRequests
 
 ACCOUNT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RESERVATION = "reservation#"
@@ -251,10 +252,12 @@ class AccountStore:
                 try:
                     self._table.transact(steps)
                     return key, record, ends_ms
-                except TransactionFailed:  # another change of the account's keys came first: look again
+                except TransactionFailed as error:
+                    if "version" not in error.failed:
+                        raise NotFound("no such key") from error  # it is being revoked
                     version, replaced = self._room_for_key(account, replaced_id, overlap_s)
             raise TooManyRequests("the account's keys are being changed too often at the same moment; try again")
-        except CrowdsightError:
+        except Exception:  # whatever it was, nobody will ever be told this key
             self._gateway.remove(record.gateway_id)
             raise
 
