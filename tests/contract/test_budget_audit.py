@@ -80,6 +80,19 @@ def test_a_task_that_the_index_does_not_know_yet_is_no_discrepancy(
     assert BudgetAudit(lagging, clock.move).discrepancies(["ann"]) == []
 
 
+def test_a_task_that_the_index_still_takes_for_unsettled_is_counted_once(
+    dynamodb: MemoryDynamoDB, store: TaskStore, clock: StoppedClock
+) -> None:
+    generation = create(store, "ann", "1")
+    settle(store, generation, 6)
+
+    class Behind(TaskStore):
+        def unsettled_generations(self) -> Iterator[Generation]:
+            return iter([generation])
+
+    assert BudgetAudit(Behind(Table(dynamodb, "tasks"), clock), clock.move).discrepancies(["ann"]) == []
+
+
 def test_cents_that_no_task_explains_are_found_in_their_account_and_month(
     dynamodb: MemoryDynamoDB, store: TaskStore, clock: StoppedClock
 ) -> None:
