@@ -62,7 +62,10 @@ lint-format: setup
 lint-types: setup
 	$(RUN) -m mypy
 
-test-unit test-contract test-stack test-infra: test-%: setup
+test-unit test-contract: test-%: setup
+	$(RUN) -m pytest -n 2 tests/$*
+
+test-stack test-infra: test-%: setup
 	$(RUN) -m pytest tests/$*
 
 test-browser: chromium setup

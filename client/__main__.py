@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # what is about images takes a while to import, and callers n
 
 API_KEY_VARIABLE = "CROWDSIGHT_API_KEY"
 DEFAULT_ACCOUNT = "default"
+ENGINES = ("segments", "s3vectors")
 PAGE_IMAGES = 100
 STORED_FILE = re.compile(r"([0-9a-f]{32})(\.[a-z]+)?")
 
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _add_tasks(subjects.add_parser("tasks", help="put, get, delete and wait for tasks"))
     _add_workers(subjects.add_parser("workers", help="invite Workers"))
     _add_requesters(subjects.add_parser("requesters", help="fund requesters and issue their credentials"))
-    _add_index(subjects.add_parser("index", help="add, list, remove and count the images that searches find"))
+    _add_index(subjects.add_parser("index", help="add, list, remove and count images, migrate vectors"))
     add_admin(subjects.add_parser("admin", help="accounts of callers: their keys, balances, budgets and usage"))
     audit = add_command(subjects, "audit", _audit, "check that HITs, assignments and money add up")
     add_place(audit)
@@ -144,6 +145,11 @@ def _add_index(subject: argparse.ArgumentParser) -> None:
     remove = add_command(commands, "remove", _remove_images, "remove stored images; exit code 1 if one was not there")
     remove.add_argument("images", nargs="+", metavar="ID", help="an image's id, its file's name, or its address")
     stats = add_command(commands, "stats", _show_image_stats, "count what is stored")
+    migrate = add_command(
+        commands, "migrate", _migrate_vectors, "copy all vectors to the other engine; run it again to go on"
+    )
+    migrate.add_argument("--to", required=True, choices=ENGINES, help="the engine that lacks them")
+    add_place(migrate)
     for command in (add, listing, remove, stats):
         command.add_argument(
             "--account", type=account_name, default=DEFAULT_ACCOUNT, metavar="NAME", help="whose images (default)"
@@ -337,6 +343,35 @@ def _image_id(name: str) -> str | None:
 def _show_image_stats(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     show(asdict(stack_of(options).image_search().image_stats(options.account)))
     return DONE
+
+
+def _migrate_vectors(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from rich.console import Console
+
+    from client.migrating import Migration, MigrationTally
+    from client.progress import display_for
+
+    stack = stack_of(options)
+    search = stack.image_search()
+    if not search.settings.vector_indexes:
+        raise StackNotFound("this deployment has no indexes of S3 Vectors: deploy it with -c keep_vector_bucket=true")
+    [source] = [engine for engine in ENGINES if engine != options.to]
+    images = search.library.accounts()
+    accounts = sorted({*images, *stack.accounts().accounts.names()})
+    tally = MigrationTally(sum(images.values()))
+    try:
+        with display_for(Console(stderr=True), tally, tally) as display:
+            Migration(
+                search.library,
+                search.vector_index_of(source),
+                search.vector_index_of(options.to),
+                search.model_bundle.name,
+                tally,
+                display.show,
+            )(accounts)
+    finally:
+        show({"to": options.to, "accounts": len(accounts), **tally.summary()})
+    return REFUSED if tally.counts.missing else DONE
 
 
 if __name__ == "__main__":

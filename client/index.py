@@ -52,6 +52,10 @@ class Counts:
     def done(self) -> int:
         return self.saved + self.skipped + self.failed
 
+    def __str__(self) -> str:
+        """Such as `12 saved, 3 skipped, 1 failed`."""
+        return f"{self.saved} saved, {self.skipped} skipped, {self.failed} failed"
+
 
 class Tally:
     """What has become of the pictures so far; many threads tell it. `failures`: a file for lines about bad ones."""

@@ -1,4 +1,4 @@
-"""How far the adding of pictures has come: a bar on a terminal, otherwise a line every ten seconds."""
+"""How far something long has come: a bar on a terminal, otherwise a line every ten seconds."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -10,7 +10,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from client.index import Counts, Tally
 from client.sources import Source, UnusableSource
 
 LINE_EVERY_S = 10.0
@@ -49,6 +48,32 @@ class Census:
         self.total = found
 
 
+class Counts(Protocol):
+    """What has become of so many; as text, for people."""
+
+    @property
+    def done(self) -> int: ...
+
+    def __str__(self) -> str: ...
+
+
+class Tally(Protocol):
+    """What there is to show."""
+
+    @property
+    def counts(self) -> Counts: ...
+
+    @property
+    def elapsed_s(self) -> float: ...
+
+
+class Total(Protocol):
+    """How many there are in all; None while that is not known."""
+
+    @property
+    def total(self) -> int | None: ...
+
+
 class Display(Protocol):
     """Shows how far it is, while it is entered."""
 
@@ -65,7 +90,7 @@ class Display(Protocol):
 class Bar:
     """A bar that is drawn again in place."""
 
-    def __init__(self, console: Console, tally: Tally, census: Census) -> None:
+    def __init__(self, console: Console, tally: Tally, census: Total) -> None:
         self._tally = tally
         self._census = census
         self._progress = Progress(
@@ -95,14 +120,14 @@ class Bar:
             completed=counts.done,
             total=self._census.total,
             rate=_rate(counts, self._tally.elapsed_s),
-            counts=described(counts),
+            counts=str(counts),
         )
 
 
 class Lines:
     """A line now and then."""
 
-    def __init__(self, write: Callable[[str], object], tally: Tally, census: Census) -> None:
+    def __init__(self, write: Callable[[str], object], tally: Tally, census: Total) -> None:
         self._write = write
         self._tally = tally
         self._census = census
@@ -123,22 +148,17 @@ class Lines:
         self._next_s = elapsed_s + LINE_EVERY_S
         counts, total = self._tally.counts, self._census.total
         rate = _rate(counts, elapsed_s)
-        parts = [f"{counts.done} of {total or '?'}", described(counts), f"{rate:.1f}/s"]
+        parts = [f"{counts.done} of {total or '?'}", str(counts), f"{rate:.1f}/s"]
         if total and rate:
             parts.append(f"{timedelta(seconds=round(max(0, total - counts.done) / rate))} left")
         self._write(", ".join(parts))
 
 
-def display_for(console: Console, tally: Tally, census: Census) -> Display:
+def display_for(console: Console, tally: Tally, census: Total) -> Display:
     """A bar where it can be drawn again in place, otherwise lines."""
     if console.is_terminal and not console.is_dumb_terminal:
         return Bar(console, tally, census)
     return Lines(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True), tally, census)
-
-
-def described(counts: Counts) -> str:
-    """Such as `12 saved, 3 skipped, 1 failed`."""
-    return f"{counts.saved} saved, {counts.skipped} skipped, {counts.failed} failed"
 
 
 def _rate(counts: Counts, elapsed_s: float) -> float:

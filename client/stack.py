@@ -214,6 +214,8 @@ def find_image_search(aws: AwsClients) -> "Wiring":
         images_bucket=outputs["ImagesBucket"],
         image_names_secret=outputs["ImageNamesSecret"],
         model_bundle=outputs["SearchBundle"],
+        vector_engine=outputs["VectorEngine"],
+        vector_indexes=outputs.get("VectorIndexes", ""),
         lambda_task_root=str(MODELS_ROOT),
     )
     wiring = Wiring(settings, functools.partial(aws.client, config=PATIENT))

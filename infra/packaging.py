@@ -36,7 +36,9 @@ LAMBDA_GLIBC_MINOR = {"3.11": 26, "3.12": 34, "3.13": 34, "3.14": 34}
 WHEEL_PROCESSORS = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's architectures as wheels name them."""
 
-AWS_SERVICES = frozenset({"apigateway", "dynamodb", "mturk", "s3", "secretsmanager", "sns", "sqs", "stepfunctions"})
+AWS_SERVICES = frozenset(
+    {"apigateway", "dynamodb", "mturk", "s3", "s3vectors", "secretsmanager", "sns", "sqs", "stepfunctions"}
+)
 """The services whose clients the product makes. botocore looks through the models of all that it has, over 400, at
 each process's first client: without the others that takes half the time, and the layer half the space."""
 

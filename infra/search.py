@@ -12,8 +12,9 @@ from infra.accounts import Accounts
 from infra.operation import ImageOperation, Layers, Operation, Permitted
 from infra.output import add_output
 from infra.secret import JsonSecret
-from infra.settings import Settings
+from infra.settings import S3_VECTORS, SEGMENTS, Settings
 from infra.table import Table
+from infra.vector_bucket import VectorBucket
 
 READ, WRITE, DELETE = "s3:GetObject", "s3:PutObject", "s3:DeleteObject"
 IMAGES, THUMBNAILS, REQUESTS, VECTORS = "images", "thumbnails", "requests", "vectors"
@@ -25,7 +26,8 @@ KEEP_REQUESTS_DAYS = 1
 class Search(Construct):
     """What the API's routes need of it: `find_images`, `save_image`, `find_similar`, `get_image`.
 
-    The bucket keeps pictures, thumbnails, what finds have fetched, and vectors, each under a prefix of its own.
+    The bucket keeps pictures, thumbnails, what finds have fetched, and vectors, each under a prefix of its own. Where
+    the settings say so, vectors are in Amazon S3 Vectors instead.
     """
 
     def __init__(self, scope: Construct, id: str, *, accounts: Accounts, layers: Layers, settings: Settings) -> None:
@@ -34,30 +36,36 @@ class Search(Construct):
         self._table = Table(self, "Images", indexes={"due": dynamodb.AttributeType.NUMBER}, settings=settings)
         self._bucket = self._make_bucket()
         self._name_key = JsonSecret(self, "ImageNames", generated="name_key", settings=settings)
+        self._vector_bucket = VectorBucket(self, "Vectors", settings=settings) if settings.has_vector_bucket else None
+        has_segments = settings.vector_engine == SEGMENTS
+        vectors = [VECTORS] if has_segments else []
 
         self.find_images = self._image_operation(
             "find_images",
             table=["GetItem", "BatchGetItem", "PutItem", "Query"],
-            objects={READ: [IMAGES, VECTORS], WRITE: [REQUESTS]},
+            objects={READ: [IMAGES, *vectors], WRITE: [REQUESTS]},
+            s3_vectors=["QueryVectors", "GetVectors"],
         )
         self.save_image = self._image_operation(
             "save_image",
             table=["GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"],
             objects={READ: [IMAGES, REQUESTS], WRITE: [IMAGES, THUMBNAILS], DELETE: [IMAGES, THUMBNAILS]},
+            s3_vectors=["PutVectors", "DeleteVectors"],
             names_images=True,
         )
         self.find_similar = self._image_operation(
             "find_similar",
             table=["GetItem", "BatchGetItem", "Query"],
-            objects={READ: [IMAGES, VECTORS]},
+            objects={READ: [IMAGES, *vectors]},
+            s3_vectors=["QueryVectors", "GetVectors"],
         )
         accounts.allow_counting(self.find_similar)
         for name, value in accounts.environment.items():
             self.find_similar.add_environment(name, value)
         refresh_index = self._image_operation(
             "refresh_index",
-            table=["Query", "PutItem", "DeleteItem", "BatchWriteItem"],
-            objects={READ: [VECTORS], WRITE: [VECTORS], DELETE: [VECTORS]},
+            table=["Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"] if has_segments else [],
+            objects={READ: vectors, WRITE: vectors, DELETE: vectors} if has_segments else {},
             timeout_s=110,
         )
         refresh_index.run_every(minutes=2)
@@ -66,6 +74,7 @@ class Search(Construct):
             table=["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"],
             indexes=["due"],
             objects={DELETE: [IMAGES, THUMBNAILS, REQUESTS]},
+            s3_vectors=["DeleteVectors"],
             timeout_s=55,
         )
         sweep_images.run_every(minutes=1)
@@ -83,6 +92,9 @@ class Search(Construct):
         add_output(self, "ImagesTable", self._table.table_name, "What is known of each picture")
         add_output(self, "ImagesBucket", self._bucket.bucket_name, "Pictures, thumbnails and vectors")
         add_output(self, "ImageNamesSecret", self._name_key.secret_arn, "What the names of pictures are made with")
+        add_output(self, "VectorEngine", settings.vector_engine, "What searches vectors: segments or s3vectors")
+        if self._vector_bucket:
+            add_output(self, "VectorIndexes", self._vector_bucket.described, "Indexes of Amazon S3 Vectors, by space")
         add_output(self, "SearchBundle", settings.search_bundle, "The models that pictures are embedded with")
 
     def _make_bucket(self) -> s3.Bucket:
@@ -115,22 +127,35 @@ class Search(Construct):
         *,
         table: Sequence[str],
         objects: dict[str, Sequence[str]],
+        s3_vectors: Sequence[str] = (),
         indexes: Sequence[str] = (),
         names_images: bool = False,
         timeout_s: int = 29,
     ) -> ImageOperation:
-        """A Lambda of the container image. `table`, `objects`: what it may do to items, and to objects by prefix."""
+        """A Lambda of the container image.
+
+        `table`, `objects`: what it may do to items, and to objects by prefix. `s3_vectors`: what to vectors, where
+        they are in Amazon S3 Vectors.
+        """
         secret = {"IMAGE_NAMES_SECRET": self._name_key.secret_arn} if names_images else {}
         function = ImageOperation(
             self,
             name,
             module=name,
             settings=self._settings,
-            environment={**self._environment(), "MODEL_BUNDLE": self._settings.search_bundle, **secret},
+            environment={
+                **self._environment(),
+                **self._vector_environment(),
+                "MODEL_BUNDLE": self._settings.search_bundle,
+                "SEARCH_RECALL": str(self._settings.search_recall),
+                **secret,
+            },
             timeout_s=timeout_s,
             memory_mb=self._settings.search_memory_mb,
         )
         self._permit(function, table, indexes, objects)
+        if s3_vectors and self._vector_bucket and self._settings.vector_engine == S3_VECTORS:
+            function.allow([f"s3vectors:{action}" for action in s3_vectors], self._vector_bucket.index_arns)
         if names_images:
             function.allow(["secretsmanager:GetSecretValue"], [self._name_key.secret_arn])
         return function
@@ -138,10 +163,16 @@ class Search(Construct):
     def _environment(self) -> dict[str, str]:
         return {"IMAGES_TABLE": self._table.table_name, "IMAGES_BUCKET": self._bucket.bucket_name}
 
+    def _vector_environment(self) -> dict[str, str]:
+        if self._vector_bucket is None or self._settings.vector_engine != S3_VECTORS:
+            return {}
+        return {"VECTOR_ENGINE": S3_VECTORS, "VECTOR_INDEXES": self._vector_bucket.described}
+
     def _permit(
         self, function: Permitted, table: Sequence[str], indexes: Sequence[str], objects: dict[str, Sequence[str]]
     ) -> None:
-        function.allow([f"dynamodb:{action}" for action in table], [self._table.table_arn])
+        if table:
+            function.allow([f"dynamodb:{action}" for action in table], [self._table.table_arn])
         if indexes:
             function.allow(["dynamodb:Query"], [self._table.index_arn(index) for index in indexes])
         for action, prefixes in objects.items():

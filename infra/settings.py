@@ -15,6 +15,10 @@ MAX_TERM = 1_000_000_000
 """Of what accounts may use, have free or pay; an operator's command line takes no more for a single account either."""
 
 
+SEGMENTS, S3_VECTORS = "segments", "s3vectors"
+"""The engines of image search: our own, in files of the pictures' bucket, and Amazon S3 Vectors."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The deployment's settings; each is the context key of the same name.
@@ -62,8 +66,19 @@ class Settings:
     search_memory_mb: int = 3008
     """Memory of image search's Lambdas, 1,024 to 10,240 MB; a processor for each 1,769."""
 
+    search_recall: float = 0.99
+    """Which share of the most similar pictures a search of a long segment is to find, 0.5 to 1; with 1 it compares all
+    vectors. Only for `vector_engine` = `segments`."""
+
     search_base_image: str = ""
     """What image search's container is built on; empty for AWS's image for Lambda that its Dockerfile names."""
+
+    vector_engine: str = SEGMENTS
+    """What keeps and searches the vectors of image search: `segments`, or `s3vectors` for Amazon S3 Vectors.
+    `python -m client index migrate` copies what is there from the one to the other."""
+
+    keep_vector_bucket: bool = False
+    """Have the indexes of Amazon S3 Vectors also while `vector_engine` is `segments`, for migrations."""
 
     mturk_endpoint_url: str = ""
     """Where HITs are published; empty for this deployment's own workplace, which is left out otherwise."""
@@ -98,6 +113,8 @@ class Settings:
             re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", self.search_bundle) is not None,
             "search_bundle must be the name of a folder: a-z 0-9 -",
         )
+        _require(0.5 <= self.search_recall <= 1, "search_recall must be from 0.5 to 1")
+        _require(self.vector_engine in (SEGMENTS, S3_VECTORS), f"no such vector_engine: {self.vector_engine}")
         _require(1024 <= self.search_memory_mb <= 10_240, "search_memory_mb must be from 1024 to 10240")
         _require(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), f"no such log_level: {self.log_level}")
         _require(
@@ -125,6 +142,11 @@ class Settings:
         return LAMBDA_ARCHITECTURES[machine]
 
     @property
+    def has_vector_bucket(self) -> bool:
+        """Whether there are indexes of Amazon S3 Vectors."""
+        return self.vector_engine == S3_VECTORS or self.keep_vector_bucket
+
+    @property
     def removal_policy(self) -> RemovalPolicy:
         """What becomes of data when its stack is deleted."""
         return RemovalPolicy.RETAIN if self.retain_data else RemovalPolicy.DESTROY
@@ -136,6 +158,11 @@ def _converted(key: str, value: Any, to: type) -> Any:
         return str(value).lower() == "true"
     if to is int and str(value).lstrip("-").isdecimal():
         return int(value)
+    if to is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass  # said below
     if to is str and isinstance(value, str):
         return value
     raise ValueError(f"the setting {key} takes {to.__name__}, not {value!r}")

@@ -7,7 +7,7 @@ prints the port that it serves on, one line, and ends when its standard input do
 What moto 5.2 does differently here
 - Lambda functions are invoked by HTTP at `--lambda-url`, which speaks Lambda's own Invoke API, instead of in Docker.
 - Step Functions does the same directly, instead of making a new boto3 client for every task.
-- DynamoDB and S3: see `local.aws_dynamodb` and `local.aws_s3`.
+- DynamoDB, S3 and S3 Vectors: see `local.aws_dynamodb`, `local.aws_s3` and `local.aws_s3vectors`.
 - What moto does anew at each call or execution and need not is done once: workflows are parsed, services listed.
 - Connections are kept alive (moto's server closes each after one call), which more than doubles the calls a second.
 """
@@ -35,7 +35,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
-from local import aws_dynamodb, aws_s3
+from local import aws_dynamodb, aws_s3, aws_s3vectors
 from local.http_server import Request, Response, Server
 
 SERVICES: tuple[backends.SERVICE_NAMES, ...] = (
@@ -230,6 +230,7 @@ def main() -> None:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     aws_dynamodb.install()
     aws_s3.install()
+    aws_s3vectors.install()
     send_invocations_to(LambdaApi(options.lambda_url))
     parse_workflows_once()
     list_services_once()

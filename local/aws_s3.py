@@ -1,22 +1,52 @@
-"""moto's S3 made fit for many writers: one request at a time.
+"""moto's S3 made fit for many writers and large objects: one request at a time, and ranges that read no more.
 
-moto 5.2 as it comes closes an object's content when it is overwritten, while another thread may be reading it, and
-checks the condition of a write in another step than it writes.
+moto 5.2 as it comes closes an object's content when it is overwritten, while another thread may be reading it; checks
+the condition of a write in another step than it writes; and reads a whole object for any range of it.
 """
 
 import functools
+import re
 import threading
 from typing import Any
 
+from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
 
+RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+
 _lock = threading.RLock()
+_reading = threading.local()
+
+
+class _Content:
+    """An object's content, read by slices of it."""
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def __len__(self) -> int:
+        return self._key.contentsize
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, end, _ = part.indices(len(self))
+        with self._key.lock:
+            self._key._value_buffer.seek(start)
+            return self._key._value_buffer.read(end - start)
 
 
 def install() -> None:
     """Change moto in this process; once, before it serves."""
+    responses: Any = S3Response
+    keys: Any = FakeKey
+    if hasattr(responses.get_object, "__wrapped__"):
+        return
     for name in ("bucket_response", "key_response"):
-        setattr(S3Response, name, _serial(getattr(S3Response, name)))
+        setattr(responses, name, _serial(getattr(responses, name)))
+    responses.get_object = _by_ranges(responses.get_object)
+    whole = keys.value
+    keys.value = property(
+        lambda key: _Content(key) if getattr(_reading, "is_part", False) else whole.fget(key), whole.fset
+    )
 
 
 def _serial(respond: Any) -> Any:
@@ -26,3 +56,16 @@ def _serial(respond: Any) -> Any:
             return respond(*arguments, **options)
 
     return respond_alone
+
+
+def _by_ranges(get_object: Any) -> Any:
+    @functools.wraps(get_object)
+    def get_part(response: S3Response) -> Any:
+        wanted = RANGE.fullmatch(response.headers.get("range") or "")
+        _reading.is_part = wanted is not None and int(wanted[1]) <= int(wanted[2])
+        try:
+            return get_object(response)
+        finally:
+            _reading.is_part = False
+
+    return get_part

@@ -129,6 +129,7 @@ def deploy(assembly: Path, clients: Clients, make_image: MakeImage) -> Deployed:
             raise DeploymentError(f"{template.stack}: the local stack does not serve {', '.join(unknown)}")
         _make_secrets(template, clients)
         _make_usage_plans(template, clients)
+        _make_vector_indexes(template, clients)
         cloudformation.create_stack(StackName=template.stack, TemplateBody=json.dumps(template.for_moto()))
         [stack] = cloudformation.describe_stacks(StackName=template.stack)["Stacks"]
         if stack["StackStatus"] != "CREATE_COMPLETE":
@@ -180,6 +181,24 @@ def _make_usage_plans(template: Template, clients: Clients) -> None:
     """They hold the keys; the gateway of ours does the throttling."""
     for logical_id, name in template.usage_plans():
         template.made(logical_id, clients.client("apigateway").create_usage_plan(name=name)["id"])
+
+
+def _make_vector_indexes(template: Template, clients: Clients) -> None:
+    for logical_id, name in template.vector_buckets():
+        s3vectors = clients.client("s3vectors")
+        s3vectors.create_vector_bucket(vectorBucketName=name)
+        bucket = s3vectors.get_vector_bucket(vectorBucketName=name)["vectorBucket"]
+        template.made(logical_id, bucket["vectorBucketArn"])
+    for logical_id, name, properties in template.vector_indexes():
+        s3vectors = clients.client("s3vectors")
+        place = {"vectorBucketName": properties["VectorBucketArn"].rpartition("/")[2], "indexName": name}
+        s3vectors.create_index(
+            **place,
+            dataType=properties["DataType"],
+            dimension=int(properties["Dimension"]),
+            distanceMetric=properties["DistanceMetric"],
+        )
+        template.made(logical_id, s3vectors.get_index(**place)["index"]["indexArn"])
 
 
 def with_local_urls(function: Function, urls: Mapping[str, str]) -> Function:

@@ -69,6 +69,9 @@ WITHOUT_MEANING_HERE = frozenset(
 SECRET = "AWS::SecretsManager::Secret"
 """moto's CloudFormation does not know it; it is made by API, before the stack."""
 
+VECTOR_BUCKET, VECTOR_INDEX = "AWS::S3Vectors::VectorBucket", "AWS::S3Vectors::Index"
+"""Made by API before the stack, for the same reason."""
+
 FUNCTION_ROLE = "LocalFunctionRole"
 """A role that is added for the functions, because moto insists that theirs exists."""
 
@@ -115,7 +118,7 @@ class Template:
 
     def unknown_types(self) -> list[str]:
         """The resource types that nothing here knows what to do with."""
-        known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET}
+        known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET, VECTOR_BUCKET, VECTOR_INDEX}
         return sorted({resource["Type"] for resource in self._resources.values()} - known)
 
     def container_images(self) -> set[tuple[str, str]]:
@@ -139,6 +142,20 @@ class Template:
         for logical_id, resource in self._resources.items():
             if resource["Type"] == "AWS::ApiGateway::UsagePlan":
                 yield logical_id, str(resource["Properties"].get("UsagePlanName", f"{self.stack}-{logical_id}"))
+
+    def vector_buckets(self) -> Iterator[tuple[str, str]]:
+        """The vector buckets to make before the stack: logical ID and name."""
+        for logical_id, resource in self._resources.items():
+            if resource["Type"] == VECTOR_BUCKET:
+                name = resource.get("Properties", {}).get("VectorBucketName", f"{self.stack}-{logical_id}")
+                yield logical_id, str(name).lower()[:63]
+
+    def vector_indexes(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """The vector indexes to make after the vector buckets: logical ID, name, properties."""
+        for logical_id, resource in self._resources.items():
+            if resource["Type"] == VECTOR_INDEX:
+                properties = self._localized(resource["Properties"])
+                yield logical_id, str(properties.get("IndexName", logical_id)).lower()[:63], properties
 
     def made(self, logical_id: str, physical_id: str) -> None:
         """Say what `Ref` is to give for something that was made before the stack."""
@@ -255,7 +272,7 @@ class Template:
             return f"{self._physical_id(logical_id)}-root"
         if attribute == "Name":
             return name
-        if logical_id in self._made:  # a secret's only attribute
+        if logical_id in self._made:  # an ARN is all that one asks of it
             return self._made[logical_id]
         if attribute == "Arn":
             return {

@@ -149,7 +149,9 @@ class Gallery:
 
     def search(self, space: str, query: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
         """Numbers of pictures with their scores, best first."""
-        return [(int(match.key), match.score) for match in self._index.search(ACCOUNT, space, query, limit)]
+        return [
+            (int(match.key), match.score) for match in self._index.search(ACCOUNT, space, query[np.newaxis], limit)[0]
+        ]
 
     def ask(self, text: str) -> list[tuple[int, float]]:
         """All pictures with their scores, best first."""

@@ -15,6 +15,11 @@ find_images = wire().find_images
 def handler(request: ProxyRequest) -> dict[str, Any]:
     query, addresses = find_query(request), Addresses(request.base_url)
     finding = find_images(
-        account_of(request), query.url, query.max_results, query.threshold, addresses.file_at(query.url)
+        account_of(request),
+        query.url,
+        query.max_results,
+        query.threshold,
+        addresses.file_at(query.url),
+        query.images,
     )
     return answer(HTTPStatus.OK, found_document(finding, addresses))

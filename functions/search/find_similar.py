@@ -22,5 +22,6 @@ def handler(request: ProxyRequest, body: SimilarBody) -> dict[str, Any]:
         text=body.text,
         own_file=None if body.url is None else addresses.file_at(body.url),
         limit=body.limit,
+        images=body.images,
     )
     return enveloped(similar_document(hits, addresses, with_labels=body.get_labels is not None))

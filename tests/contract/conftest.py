@@ -1,9 +1,10 @@
-"""Real adapters over moto: a DynamoDB and an S3 that are empty at the start of every test.
+"""Real adapters over moto: a DynamoDB, an S3 and an S3 Vectors that are empty at the start of every test.
 
-moto's DynamoDB and S3 are the local stack's: as they come, writers in many threads undo and break each other's work.
+moto's are the local stack's: as they come, writers in many threads undo and break each other's work, and S3 Vectors
+cannot be asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -12,9 +13,10 @@ from moto import mock_aws
 
 from crowdsight.dynamodb import Table
 from crowdsight.search.objects import Objects
-from local import aws_dynamodb, aws_s3
+from local import aws_dynamodb, aws_s3, aws_s3vectors
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.memory_s3 import MemoryS3
+from tests.contract.memory_s3vectors import MemoryS3Vectors
 
 REGION = "us-east-1"
 
@@ -24,7 +26,8 @@ def clients() -> dict[str, Any]:
     """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
     aws_dynamodb.install()
     aws_s3.install()
-    names = ("apigateway", "dynamodb", "s3", "secretsmanager", "stepfunctions")
+    aws_s3vectors.install()
+    names = ("apigateway", "dynamodb", "s3", "s3vectors", "secretsmanager", "stepfunctions")
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
 
@@ -64,6 +67,23 @@ def create_table(dynamodb: Any, name: str, indexes: dict[str, str]) -> Table:
     return Table(dynamodb, name)
 
 
+def create_indexes(s3vectors: Any, spaces: Mapping[str, int]) -> dict[str, str]:
+    """An S3 Vectors index for each space, in a bucket for them; their ARNs."""
+    s3vectors.create_vector_bucket(vectorBucketName="vectors")
+    arns = {}
+    for space, dimensions in spaces.items():
+        name = f"test-{space}"
+        s3vectors.create_index(
+            vectorBucketName="vectors",
+            indexName=name,
+            dataType="float32",
+            dimension=dimensions,
+            distanceMetric="cosine",
+        )
+        arns[space] = s3vectors.get_index(vectorBucketName="vectors", indexName=name)["index"]["indexArn"]
+    return arns
+
+
 @pytest.fixture(params=["moto", "memory"])
 def dynamodb(request: pytest.FixtureRequest) -> Any:
     """An empty DynamoDB: moto's, and the one in memory, which has to behave alike."""
@@ -84,6 +104,12 @@ def images_table(dynamodb: Any) -> Table:
 def s3(request: pytest.FixtureRequest, dynamodb: Any) -> Any:
     """An empty S3: moto's or the one in memory, whichever `dynamodb` is."""
     return MemoryS3() if isinstance(dynamodb, MemoryDynamoDB) else request.getfixturevalue("aws")["s3"]
+
+
+@pytest.fixture
+def s3vectors(request: pytest.FixtureRequest, dynamodb: Any) -> Any:
+    """An empty S3 Vectors: moto's or the one in memory, whichever `dynamodb` is."""
+    return MemoryS3Vectors() if isinstance(dynamodb, MemoryDynamoDB) else request.getfixturevalue("aws")["s3vectors"]
 
 
 @pytest.fixture

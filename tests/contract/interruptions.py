@@ -1,5 +1,6 @@
 """AWS clients that do something in the middle: die, or let somebody else go first."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ class Interruptions:
         self._at: int | None = None
         self._action: Callable[[], object] = lambda: None
         self._after = False
+        self._lock = threading.Lock()
 
     def watch(self, client: Any) -> Any:
         return _Watched(client, self)
@@ -32,17 +34,20 @@ class Interruptions:
         return waiting
 
     def run(self, call: Callable[[], Any]) -> Any:
-        is_now = self._at == self.calls
-        self.calls += 1
+        with self._lock:  # the index reads in several threads
+            is_now = self._at == self.calls
+            self.calls += 1
+            if is_now:
+                self._at = None  # the action's own calls are not interrupted
         if not is_now:
             return call()
-        self._at = None  # the action's own calls are not interrupted
         if not self._after:
             self._action()
             return call()
-        answer = call()
-        self._action()
-        return answer
+        try:
+            return call()
+        finally:  # also if the answer is an error
+            self._action()
 
 
 class _Watched:

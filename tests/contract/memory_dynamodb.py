@@ -119,6 +119,25 @@ class MemoryDynamoDB:
                 return {"Items": page, "LastEvaluatedKey": {name: item[name] for name in {"pk", "sk", pk, sk}}}
         return {"Items": page}
 
+    def scan(self, **request: Any) -> dict[str, Any]:
+        with self._lock:
+            items = sorted(self._tables[request["TableName"]].items())
+        words = _Words(request["FilterExpression"], request)
+        passes = _condition(words)
+        words.expect_all_used()
+        names = re.findall(r"\w+", request["ProjectionExpression"])
+        page: list[Attributes] = []
+        size_bytes = 0
+        for key, item in items:
+            if "ExclusiveStartKey" in request and key <= _key(request["ExclusiveStartKey"]):
+                continue
+            size_bytes += _size_bytes(item)
+            if passes(item):
+                page.append({name: item[name] for name in names})
+            if size_bytes > PAGE_BYTES:
+                return {"Items": page, "LastEvaluatedKey": {name: item[name] for name in ("pk", "sk")}}
+        return {"Items": page}
+
     def _write_one(self, kind: str, request: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             change = self._change(kind, request)
@@ -283,8 +302,15 @@ def _distinct(keys: list[dict[str, Any]], most: int) -> list[tuple[str, str]]:
     return list(distinct)
 
 
-def _size_bytes(item: Attributes) -> int:
-    return len(repr(item).encode())
+def _size_bytes(value: Any) -> int:
+    """About as DynamoDB counts: names and texts in UTF-8, bytes as they are."""
+    if isinstance(value, dict):
+        return sum(len(name.encode()) + _size_bytes(each) for name, each in value.items())
+    if isinstance(value, bytes | bytearray):
+        return len(value)
+    if isinstance(value, list | set | frozenset):
+        return sum(map(_size_bytes, value))
+    return len(str(value).encode())
 
 
 def _invalid(operation: str, message: str) -> ClientError:

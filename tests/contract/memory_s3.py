@@ -7,6 +7,7 @@ import hashlib
 import io
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +18,7 @@ class StoredObject:
     data: bytes
     media_type: str
 
-    @property
+    @cached_property
     def etag(self) -> str:
         return f'"{hashlib.md5(self.data).hexdigest()}"'
 
@@ -57,16 +58,24 @@ class MemoryS3:
                 assert IfNoneMatch == "*", "PutObject takes no other"
                 if before is not None:
                     raise _error("PreconditionFailed", 412, "PutObject")
-            bucket[Key] = StoredObject(Body, ContentType)
+            bucket[Key] = StoredObject(bytes(Body), ContentType)
             return {"ETag": bucket[Key].etag}
 
-    def get_object(self, Bucket: str, Key: str, IfNoneMatch: str | None = None) -> dict[str, Any]:
+    def get_object(
+        self, Bucket: str, Key: str, IfNoneMatch: str | None = None, Range: str | None = None
+    ) -> dict[str, Any]:
         found = self._buckets[Bucket].get(Key)
         if found is None:
             raise _error("NoSuchKey", 404, "GetObject")
-        if found.etag == IfNoneMatch:
+        if IfNoneMatch is not None and found.etag == IfNoneMatch:
             raise _error("304", 304, "GetObject")
-        return {"Body": io.BytesIO(found.data), "ETag": found.etag, "ContentType": found.media_type}
+        data = found.data
+        if Range is not None:
+            first, last = map(int, Range.removeprefix("bytes=").split("-"))
+            if first >= len(data):
+                raise _error("InvalidRange", 416, "GetObject")
+            data = data[first : last + 1]
+        return {"Body": io.BytesIO(data), "ETag": found.etag, "ContentType": found.media_type}
 
     def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
         keys = [each["Key"] for each in Delete["Objects"]]

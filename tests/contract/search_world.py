@@ -1,6 +1,6 @@
 """Image search as the wiring joins it, with a bundle that sees colours and a web of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -73,12 +73,20 @@ class Web:
 class Search:
     """One process: the use cases, and what they stand on."""
 
-    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock, web: Web, bundle: Colours) -> None:
+    def __init__(
+        self,
+        dynamodb: Any,
+        s3: Any,
+        clock: StoppedClock,
+        web: Web,
+        bundle: Colours,
+        index: VectorIndex | None = None,
+    ) -> None:
         table = Table(dynamodb, "images")
         self.bundle = bundle
         self.objects = Objects(s3, BUCKET)
         self.library = Library(table, clock)
-        self.index: VectorIndex = S3VectorIndex(
+        self.index: VectorIndex = index or S3VectorIndex(
             table, self.objects, self.bundle.name, self.bundle.spaces, clock, lambda: uuid4().hex
         )
         neighbours = Neighbours(self.index, self.library)
@@ -106,14 +114,26 @@ class Search:
 
 
 class SearchWorld:
-    """A table, a bucket and a web, with processes of image search; and what lies in them."""
+    """A table, a bucket and a web, with processes of image search; and what lies in them.
 
-    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock) -> None:
+    `bundle_of`: makes a bundle by its name. `index_of`: gives the vector index of a bundle, if it is not the one in S3.
+    """
+
+    def __init__(
+        self,
+        dynamodb: Any,
+        s3: Any,
+        clock: StoppedClock,
+        bundle_of: Callable[[str], Colours] = Colours,
+        index_of: Callable[[Colours], VectorIndex] | None = None,
+    ) -> None:
         self.interruptions = Interruptions()
         self.clock = clock
         self.web = Web()
         self.s3 = s3
         self._dynamodb = dynamodb
+        self._bundle_of = bundle_of
+        self._index_of = index_of
         s3.create_bucket(Bucket=BUCKET)
         self.table = create_table(dynamodb, "images", {"due": "N"})
         self.search = self.new_process()
@@ -121,7 +141,9 @@ class SearchWorld:
     def new_process(self, interruptions: Interruptions | None = None, bundle: str = "colours-1") -> Search:
         """One with nothing in its memory."""
         watch = (interruptions or self.interruptions).watch
-        return Search(watch(self._dynamodb), watch(self.s3), self.clock, self.web, Colours(bundle))
+        models = self._bundle_of(bundle)
+        index = self._index_of(models) if self._index_of else None
+        return Search(watch(self._dynamodb), watch(self.s3), self.clock, self.web, models, index)
 
     def put_on_web(self, data: bytes) -> str:
         url = f"https://pictures.example/{uuid4()}"
@@ -150,7 +172,7 @@ class SearchWorld:
         images = {image.image_id: image for image in process.library.all_images(account)}
         assert set(images) == committed
         query = np.ones(process.bundle.spaces["mean"], np.float32)
-        found = process.index.search(account, "mean", query, 10_000)
+        [found] = process.index.search(account, "mean", query[np.newaxis], 10_000)
         assert sorted(match.key for match in found) == sorted(image.key for image in images.values())
         for image in images.values():
             assert process.serve.image(image.file).data

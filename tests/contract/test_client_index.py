@@ -47,7 +47,8 @@ def deployment() -> Iterator[None]:
 
 
 def make_stack(changes: dict[str, str]) -> None:
-    outputs = {"ApiUrl": f"{URL}/", "ImagesTable": "images", "ImagesBucket": BUCKET} | changes
+    outputs = {"ApiUrl": f"{URL}/", "ImagesTable": "images", "ImagesBucket": BUCKET, "VectorEngine": "segments"}
+    outputs |= changes
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {output: {"Value": value} for output, value in outputs.items()},

@@ -232,3 +232,12 @@ def test_a_conflict_with_another_transaction_is_tried_again(tasks_table: Table, 
         client.conflicts = conflicts
         table.delete("a", "put")
         assert tasks_table.get("a", "put") is None
+
+
+def test_a_scan_finds_the_keys_of_all_that_start_so_page_after_page(tasks_table: Table) -> None:
+    padding = "x" * 100_000
+    keys = {(f"pk{number % 3}", f"A#{number:02}") for number in range(30)}
+    tasks_table.put_many({"pk": pk, "sk": sk, "padding": padding} for pk, sk in keys)
+    tasks_table.put_many({"pk": pk, "sk": sk.replace("A", "B")} for pk, sk in keys)
+    assert sorted(tasks_table.scan_keys("A#")) == sorted(keys)
+    assert list(tasks_table.scan_keys("C#")) == []

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from crowdsight.search.objects import DeletionFailed, ObjectChanged, Objects
 
@@ -77,3 +78,15 @@ class Keeping:
 def test_objects_that_s3_keeps_are_an_error() -> None:
     with pytest.raises(DeletionFailed, match="AccessDenied"):
         Objects(Keeping(), "images").delete(["a"])
+
+
+def test_a_part_of_an_object_is_read_by_its_range(objects: Objects) -> None:
+    objects.put("a", b"0123456789", "text/plain")
+    assert objects.get_range("a", 0, 1) == b"0"
+    assert objects.get_range("a", 3, 4) == b"3456"
+    assert objects.get_range("a", 8, 100) == b"89"
+    assert objects.get_range("a", 0, 10) == b"0123456789"
+    assert objects.get_range("missing", 0, 1) is None
+    with pytest.raises(ClientError):
+        objects.get_range("a", 10, 1)
+    assert objects.get("a") == b"0123456789"

@@ -51,3 +51,9 @@ def other_assembly(synthesize: Synthesize) -> Assembly:
         workplace_throttle_rate=70,
         workplace_throttle_burst=90,
     )
+
+
+@pytest.fixture(scope="session")
+def s3_vectors_assembly(synthesize: Synthesize) -> Assembly:
+    """With vectors in Amazon S3 Vectors."""
+    return synthesize(vector_engine="s3vectors")

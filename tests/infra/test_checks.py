@@ -20,8 +20,15 @@ unsafe.synth()
 """
 
 
-def test_synthesis_finds_nothing_to_report(assembly: Assembly) -> None:
-    assert assembly.report["pluginReports"] == []
+@pytest.fixture(params=["assembly", "s3_vectors_assembly"])
+def checked(request: pytest.FixtureRequest) -> Assembly:
+    """The app with each engine of image search."""
+    assembly: Assembly = request.getfixturevalue(request.param)
+    return assembly
+
+
+def test_synthesis_finds_nothing_to_report(checked: Assembly) -> None:
+    assert checked.report["pluginReports"] == []
 
 
 def test_synthesis_fails_for_an_app_that_breaks_a_rule(tmp_path: Path) -> None:
@@ -33,8 +40,8 @@ def test_synthesis_fails_for_an_app_that_breaks_a_rule(tmp_path: Path) -> None:
     assert "AwsSolutions-SQS3" in failing.stdout + failing.stderr
 
 
-def test_cfn_lint_finds_nothing(assembly: Assembly) -> None:
-    templates = [str(template.path) for template in assembly.templates.values()]
+def test_cfn_lint_finds_nothing(checked: Assembly) -> None:
+    templates = [str(template.path) for template in checked.templates.values()]
     lint = subprocess.run(
         [str(Path(sys.executable).parent / "cfn-lint"), "--", *templates],
         cwd=ROOT,

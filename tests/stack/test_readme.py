@@ -42,7 +42,7 @@ def test_its_curl_line_puts_a_task_and_is_answered_with_the_document_it_shows(ru
 
 def test_its_curl_lines_find_a_picture_save_it_and_search_by_words(running: RunningStack, host: PictureHost) -> None:
     url = host.serve("of-the-readme", picture(20_240_930))
-    finding, saving, searching = block("sh", "/image/find").splitlines()
+    finding, saving, searching, filtering = block("sh", "/image/find").replace("\\\n", "").splitlines()
     status, found = run_curl(finding.replace("https://www.example.com/butterbean.jpg", url), running)
     assert status == "200"
     status, saved = run_curl(saving.replace("…", found["request_id"]), running)
@@ -52,6 +52,8 @@ def test_its_curl_lines_find_a_picture_save_it_and_search_by_words(running: Runn
     images = json.loads(envelope["body"])["images"]
     assert 1 <= len(images) <= 3
     assert all(image["url"].startswith(f"{running['api_url']}/image/") for image in images)
+    assert "filter" in filtering
+    assert run_curl(filtering, running)[0] == "200"
 
 
 def test_its_console_lines_load_a_folder_and_count_what_is_there(running: RunningStack, tmp_path: Path) -> None:

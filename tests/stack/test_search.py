@@ -409,6 +409,81 @@ def test_a_large_picture_is_found_by_url_and_in_the_body_up_to_the_limit(api: Ap
     assert similar(api, image="A" * 7_000_000).status == 413
 
 
+# Filters
+
+
+def test_a_find_is_limited_to_a_label_to_times_and_to_ids(
+    api: Api, host: PictureHost, photographs: dict[str, str]
+) -> None:
+    url = host.url("cat.jpg")
+    labelled = similar_document(similar(api, url=url, num_similar=50, get_labels="coco_yolov7"))
+    ids = {image["url"]: image["id"] for image in labelled["images"]}
+    scores = {
+        image["url"]: max((label["score"] for label in each["annotations"] if label["name"] == "cat"), default=0)
+        for image, each in zip(labelled["images"], labelled["annotations"], strict=True)
+    }
+    surest = max(scores.values())
+
+    def found(**query: object) -> list[str]:
+        reply = find(api, url, max_results=50, **query)
+        assert reply.status == 200, reply.body
+        return [result["url"] for result in reply.document["results"]]
+
+    cats = [address for address, score in scores.items() if score]
+    assert photographs["cat.jpg"] in cats and len(cats) < len(scores)
+    assert found(label="cat") == cats
+    assert found(label="cat", min_label_score=surest) == [address for address in cats if scores[address] == surest]
+    two = [photographs["dogs.jpg"], photographs["cat.jpg"]]
+    assert sorted(found(ids=",".join(ids[address] for address in two))) == sorted(two)
+    assert found(ids=",".join(ids[address] for address in two), label="cat") == two[1:]
+    assert found(saved_before="2020-01-01T00:00:00Z") == []
+    assert found(label="cat", saved_after="2020-01-01T00:00:00Z") == cats
+    assert photographs["cat.jpg"] not in [
+        result["url"] for result in find(api, photographs["cat.jpg"], label="dog").document["results"]
+    ]
+
+
+def test_similar_images_are_limited_to_a_label_to_times_and_to_ids(api: Api, photographs: dict[str, str]) -> None:
+    cat, dogs = photographs["cat.jpg"], photographs["dogs.jpg"]
+    ids = {address: similar_document(similar(api, url=address))["images"][0]["id"] for address in (cat, dogs)}
+
+    def found(**filter: object) -> list[str]:
+        document = similar_document(similar(api, text="cat", num_similar=50, get_labels="coco_yolov7", filter=filter))
+        if "label" in filter:
+            for each in document["annotations"]:
+                assert filter["label"] in [label["name"] for label in each["annotations"]]
+        return [image["url"] for image in document["images"]]
+
+    assert cat in found(label="cat") and dogs not in found(label="cat")
+    assert dogs in found(label="dog", min_label_score=0.36) and dogs not in found(label="dog", min_label_score=0.5)
+    assert sorted(found(ids=list(ids.values()))) == sorted(ids)
+    assert found(ids=list(ids.values()), label="dog", saved_after="2020-01-01T00:00:00+01:00") == [dogs]
+    assert found(saved_before="2020-01-01T00:00:00Z") == []
+    assert found() == [image["url"] for image in similar_document(similar(api, text="cat", num_similar=50))["images"]]
+
+
+@pytest.mark.parametrize(
+    ("filter", "field"),
+    [
+        ({"label": "unicorn"}, "label"),
+        ({"label": "dog", "min_label_score": "sure"}, "min_label_score"),
+        ({"min_label_score": 0.5}, "min_label_score"),
+        ({"saved_after": "yesterday"}, "saved_after"),
+        ({"saved_before": "2026-01-31T00:00:00"}, "saved_before"),
+        ({"ids": ["0" * 31]}, "ids"),
+        ({"ids": []}, "ids"),
+    ],
+)
+def test_a_wrong_filter_is_400_by_the_name_of_its_field(api: Api, filter: dict[str, Any], field: str) -> None:
+    assert field in assert_is_enveloped_error(similar(api, text="a dog", filter=filter), 400)
+    query = {name: ",".join(value) if name == "ids" else value for name, value in filter.items()}
+    assert field in assert_is_error(find(api, "https://www.example.com/a.jpg", **query), 400, "InvalidRequest")
+
+
+def test_an_unknown_field_of_a_filter_is_400_in_the_envelope(api: Api) -> None:
+    assert "filter.lable" in assert_is_enveloped_error(similar(api, text="a dog", filter={"lable": "dog"}), 400)
+
+
 # Who may
 
 

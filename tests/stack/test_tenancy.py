@@ -129,6 +129,23 @@ def test_no_search_finds_another_accounts_picture(ann: Ann, bob: Account, host: 
     assert find(bob, host.url("anns"))["results"] == []
 
 
+def test_another_accounts_ids_are_answered_as_ids_of_none(ann: Ann, bob: Account, host: PictureHost) -> None:
+    url = host.url("anns")
+    request_id = find(bob, host.serve("bobs", picture(4713)))["request_id"]
+    own = bob.api.request("POST", "/image/save", json.dumps({"request_id": request_id}))
+    assert own.status == 200
+    anns, bobs = (re.split("[/.]", address)[-2] for address in (ann.picture_url, own.document["url"]))
+    for ids, expected in (([anns], []), (["0" * 32], []), ([anns, bobs], [own.document["url"]])):
+        query = {"url": url, "num_similar": 50, "filter": {"ids": ids}}
+        images = json.loads(bob.api.request("POST", "/", json.dumps(query)).document["body"])["images"]
+        assert [image["url"] for image in images] == expected
+        reply = bob.api.request("GET", f"/image/find?url={quote(url, safe='')}&max_results=50&ids={','.join(ids)}")
+        assert (reply.status, [result["url"] for result in reply.document["results"]]) == (200, expected)
+    query = {"url": url, "filter": {"ids": [anns]}}
+    [image] = json.loads(ann.account.api.request("POST", "/", json.dumps(query)).document["body"])["images"]
+    assert image["url"] == ann.picture_url
+
+
 def test_the_same_picture_is_another_accounts_to_save_under_another_name(
     ann: Ann, bob: Account, host: PictureHost
 ) -> None:

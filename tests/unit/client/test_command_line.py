@@ -52,6 +52,7 @@ def test_the_commands_are_these() -> None:
         "index list",
         "index remove",
         "index stats",
+        "index migrate",
         "audit",
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from client.index import Tally
+from client.migrating import MigrationTally
 from client.progress import LINE_EVERY_S, Bar, Census, Lines, display_for
 from client.sources import Picture, UnusableSource
 
@@ -90,3 +91,16 @@ def test_a_terminal_shows_a_bar_and_a_file_gets_lines() -> None:
     assert "2/4" in screen.getvalue()
     assert "1 saved, 0 skipped, 1 failed" in screen.getvalue()
     assert isinstance(display_for(Console(file=io.StringIO()), tally, census), Lines)
+
+
+def test_a_migration_tells_how_many_images_were_copied() -> None:
+    watch = Watch()
+    tally = MigrationTally(1000, watch)
+    written: list[str] = []
+    lines = Lines(written.append, tally, tally)
+    tally.add(copied=240, skipped=10)
+    tally.add(removed=3)
+    watch.now_s = LINE_EVERY_S
+    lines.show()
+    assert written == ["250 of 1000, 240 copied, 10 skipped, 0 missing, 25.0/s, 0:00:30 left"]
+    assert tally.summary() == {"copied": 240, "skipped": 10, "missing": 0, "removed": 3, "seconds": 10.0}

@@ -103,6 +103,34 @@ def test_secrets_are_made_first_under_their_own_names(template: Template) -> Non
     assert [(id, name) for id, name, _ in template.secrets()] == [("Key", "the/key")]
 
 
+def test_a_vector_bucket_and_its_indexes_are_made_first_and_told_of_by_their_arns() -> None:
+    body = {
+        "Resources": {
+            "Vectors": {"Type": "AWS::S3Vectors::VectorBucket"},
+            "Image": {
+                "Type": "AWS::S3Vectors::Index",
+                "Properties": {
+                    "VectorBucketArn": {"Fn::GetAtt": ["Vectors", "VectorBucketArn"]},
+                    "Dimension": 3,
+                    "DataType": "float32",
+                    "DistanceMetric": "cosine",
+                },
+            },
+        },
+        "Outputs": {"Indexes": {"Value": {"Fn::Join": ["", ["image=", {"Fn::GetAtt": ["Image", "IndexArn"]}]]}}},
+    }
+    template = Template("stack", body)
+    assert template.unknown_types() == []
+    assert list(template.vector_buckets()) == [("Vectors", "stack-vectors")]
+    template.made("Vectors", "arn:the-bucket")
+    [(logical_id, name, properties)] = template.vector_indexes()
+    assert (logical_id, name, properties["VectorBucketArn"]) == ("Image", "image", "arn:the-bucket")
+    template.made("Image", "arn:the-index")
+    deployed = template.for_moto()
+    assert "Vectors" not in deployed["Resources"] and "Image" not in deployed["Resources"]
+    assert deployed["Outputs"]["Indexes"]["Value"] == {"Fn::Join": ["", ["image=", "arn:the-index"]]}
+
+
 def test_a_generated_secret_is_never_the_same_and_obeys_its_rules() -> None:
     rules = {
         "GenerateSecretString": {

@@ -1,23 +1,31 @@
-import logging
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from crowdsight.search.attributes import Attributes
 from crowdsight.search.objects import Objects
-from crowdsight.search.segments import BLOCK_ROWS, KEYS, Matrix, Rows, Segment, Segments, gather, half_unit, unit_query
+from crowdsight.search.segments import EXACT_ROWS, FEW_KEYS, Damaged, Rows, Segments, gather, hashes_of
+from crowdsight.search.vector_log import as_keys
+from crowdsight.search.vectors import half_unit
 from tests.contract.memory_s3 import MemoryS3
 
-SPACES = {"image": 6, "words": 2}
+SPACES = {"image": 70, "words": 2}
 PREFIX = "vectors/test/ann"
 
 
 def rows(*keys: str, seed: int = 0) -> Rows:
+    """As `gather` gives them."""
     random = np.random.default_rng(seed)
-    matrices = {space: random.normal(size=(len(keys), size)).astype(np.float16) for space, size in SPACES.items()}
-    return Rows(np.array([key.encode() for key in keys], "S") if keys else np.empty(0, "S1"), matrices)
+    matrices = {
+        space: half_unit(random.normal(size=(len(keys), size)).astype(np.float32)) for space, size in SPACES.items()
+    }
+    attributes = Attributes.of(range(len(keys)), [{f"label {len(key)}": 0.5} for key in keys])
+    return gather([Rows(as_keys(keys), matrices, attributes)], SPACES)
+
+
+def many(count: int) -> Rows:
+    return rows(*(f"key-{number}" for number in range(count)))
 
 
 @pytest.fixture
@@ -32,76 +40,98 @@ def segments(s3: MemoryS3) -> Segments:
     return Segments(Objects(s3, "images"), SPACES)
 
 
-def test_a_segment_is_read_as_it_was_written(segments: Segments, s3: MemoryS3) -> None:
-    written = rows("a", "bb", "ccc")
+@pytest.mark.parametrize("count", [1, 3, EXACT_ROWS, EXACT_ROWS + 1])
+def test_a_segment_is_read_as_it_was_written(segments: Segments, s3: MemoryS3, count: int) -> None:
+    written = many(count)
     segment = segments.write(PREFIX, "one", written)
-    assert segment.rows == 3 and set(segment.parts) == {KEYS, *SPACES}
-    read = Segments(Objects(s3, "images"), SPACES).rows(PREFIX, segment)
-    assert read is not None
-    assert read.keys.tolist() == [b"a", b"bb", b"ccc"]
+    reader = Segments(Objects(s3, "images"), SPACES)
+    read = reader.living(PREFIX, segment)
+    assert (read.keys == written.keys).all()
+    assert (read.attributes.times_ms == written.attributes.times_ms).all()
     for space in SPACES:
-        assert read.matrices[space].dtype == np.float16
         assert (read.matrices[space] == written.matrices[space]).all()
+        assert reader.is_coded(segment, space) == (count > EXACT_ROWS)
+        some = np.arange(0, count, 7)[::-1]
+        assert (reader.vectors_of(PREFIX, segment, some, space) == written.matrices[space][some]).all()
     segments.delete(PREFIX, ["one"])
     assert s3.list_objects_v2("images")["Contents"] == []
 
 
-def test_a_segment_of_other_dimensions_or_another_number_of_rows_is_not_taken(
-    segments: Segments, s3: MemoryS3, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_every_row_is_in_one_cell_with_its_key_vector_and_code(segments: Segments) -> None:
+    written = many(EXACT_ROWS + 904)
+    segment = segments.write(PREFIX, "one", written)
+    for space in SPACES:
+        cells = segments.cells(PREFIX, segment, space)
+        order = segments.order(PREFIX, segment, space)
+        assert sorted(order.tolist()) == list(range(len(written)))
+        everything = range(len(cells))
+        blocks = segments.vectors(PREFIX, segment, space, everything)
+        assert (np.concatenate([block.keys for block in blocks]) == written.keys[order]).all()
+        assert (np.concatenate([block.vectors for block in blocks]) == written.matrices[space][order]).all()
+        codes = segments.coded(PREFIX, segment, space, everything)
+        assert [len(code.scale_bytes) for code in codes] == np.diff(cells.starts).tolist()
+
+
+@pytest.mark.parametrize("wanted", [3, FEW_KEYS + 1])
+def test_the_rows_of_keys_are_found_and_of_others_it_is_told(segments: Segments, wanted: int) -> None:
+    written = many(500)
+    segment = segments.write(PREFIX, "one", written)
+    keys = as_keys([f"key-{number}" for number in range(500 - wanted, 510)])
+    found = segments.find(PREFIX, segment, keys)
+    assert (written.keys[found[:wanted]] == keys[:wanted]).all()
+    assert found[wanted:].tolist() == [-1] * 10
+    assert len(segments.find(PREFIX, segment, as_keys([]))) == 0
+
+
+def test_rows_that_were_deleted_are_not_among_the_living(segments: Segments) -> None:
+    written = many(20)
+    segment = segments.write(PREFIX, "one", written)
+    deletions = segments.write_deletions(PREFIX, "two", np.array([3, 19], np.uint32), 5)
+    lessened = type(segment)(segment.name, segment.rows, segment.parts, deletions)
+    assert lessened.living_rows == 18 and lessened.names == ("one", "two")
+    assert segments.deleted(PREFIX, lessened).tolist() == [3, 19]
+    living = segments.living(PREFIX, lessened)
+    assert (living.keys == np.delete(written.keys, [3, 19])).all()
+
+
+def test_a_segment_of_other_dimensions_or_another_number_of_rows_is_damaged(segments: Segments, s3: MemoryS3) -> None:
     segment = segments.write(PREFIX, "one", rows("a", "b"))
-    others = Segments(Objects(s3, "images"), {"image": 6, "words": 3})
-    assert others.matrix(PREFIX, segment, "words") is None
-    longer = Segment(segment.name, 3, segment.parts)
-    with caplog.at_level(logging.ERROR):
-        assert segments.keys(PREFIX, longer) is None
-        assert segments.rows(PREFIX, longer) is None
-    assert "one" in caplog.text
-    assert segments.matrix(PREFIX, segment, "words") is not None
+    others = Segments(Objects(s3, "images"), {"image": 70, "words": 3})
+    with pytest.raises(Damaged):
+        others.cells(PREFIX, segment, "words")
+    with pytest.raises(Damaged):
+        Segments(Objects(s3, "images"), SPACES).cells(PREFIX, type(segment)("one", 3, segment.parts), "words")
+    assert len(segments.cells(PREFIX, segment, "words")) == 1
 
 
-def test_gathered_rows_are_in_the_order_of_their_keys_each_once() -> None:
+def test_gathered_rows_are_each_once_in_the_order_of_their_hashes_with_what_belongs_to_them() -> None:
     first, second = rows("d", "b", "a", seed=1), rows("c", "b", "longer", seed=2)
     gathered = gather([first, rows(), second], SPACES)
-    assert gathered.keys.tolist() == [b"a", b"b", b"c", b"d", b"longer"]
-    expected = [first.matrices["image"][at] for at in (2, 1)] + [second.matrices["image"][0]]
-    assert (gathered.matrices["image"][:3] == np.array(expected)).all()
-    assert len(gather([], SPACES).keys) == 0
+    assert sorted(gathered.keys.tolist()) == [b"a", b"b", b"c", b"d", b"longer"]
+    hashes = hashes_of(gathered.keys)
+    assert (hashes[1:] >= hashes[:-1]).all()
+    for source, keys in ((first, [b"a", b"b", b"d"]), (second, [b"c", b"longer"])):
+        for key in keys:
+            here, there = gathered.keys.tolist().index(key), source.keys.tolist().index(key)
+            assert gathered.attributes.times_ms[here] == source.attributes.times_ms[there]
+            for space in SPACES:
+                assert (gathered.matrices[space][here] == source.matrices[space][there]).all()
+    assert len(gather([], SPACES)) == 0
 
 
-VECTORS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=8, max_size=8).filter(lambda v: np.linalg.norm(v) > 1e-3)
+@given(st.lists(st.text("abc-._", min_size=1, max_size=30), min_size=1, max_size=20), st.integers(0, 40))
+def test_a_keys_hash_is_its_own_however_wide_the_array_is(keys: list[str], more: int) -> None:
+    narrow = as_keys(keys)
+    wide = narrow.astype(f"S{narrow.dtype.itemsize + more}")
+    assert (hashes_of(narrow) == hashes_of(wide)).all()
+    assert [int(hashes_of(as_keys([key]))[0]) for key in keys] == hashes_of(narrow).tolist()
 
 
-@given(VECTORS, VECTORS)
-def test_a_cosine_is_right_to_half_precision_and_that_of_a_vector_with_itself_is_1(
-    one: list[float], other: list[float]
-) -> None:
-    a, b = np.array(one, np.float32), np.array(other, np.float32)
-    matrix = Matrix(np.stack([half_unit(a), half_unit(b)]))
-    itself, another = matrix.cosines(unit_query(a))
-    expected = float(
-        a.astype(float) @ b.astype(float) / np.linalg.norm(a.astype(float)) / np.linalg.norm(b.astype(float))
-    )
-    assert itself == pytest.approx(1.0, abs=5e-7)
-    assert another == pytest.approx(expected, abs=1.5e-3)
-    assert -1 <= another <= 1
-
-
-def test_a_vector_of_zeros_is_like_nothing() -> None:
-    zeros: NDArray[np.float32] = np.zeros(3, np.float32)
-    matrix = Matrix(np.stack([half_unit(zeros), half_unit(np.ones(3, np.float32))]))
-    assert matrix.cosines(unit_query(np.ones(3, np.float32))).tolist() == pytest.approx([0.0, 1.0])
-    assert matrix.cosines(unit_query(zeros)).tolist() == [0.0, 0.0]
-
-
-@pytest.mark.parametrize("count", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, 2 * BLOCK_ROWS + 1])
-def test_rows_are_compared_block_by_block_and_none_is_left_out(count: int) -> None:
-    random = np.random.default_rng(3)
-    matrix = random.normal(size=(count, 4)).astype(np.float16)
-    query = unit_query(np.array([1, 2, 3, 4], np.float32))
-    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
-    expected = matrix.astype(np.float64) @ query.astype(np.float64) / np.maximum(lengths, 1e-9)
-    assert Matrix(matrix).cosines(query) == pytest.approx(expected, abs=1e-5)
+def test_hashes_of_like_keys_differ_and_spread_evenly() -> None:
+    hashes = hashes_of(as_keys([f"{number:012}" for number in range(50_000)]))
+    assert len(np.unique(hashes)) == len(hashes)
+    counts = np.bincount((hashes >> np.uint64(60)).astype(np.int64), minlength=16)
+    assert counts.min() > 2800 and counts.max() < 3450
 
 
 def test_the_cache_forgets_what_was_used_least_and_never_holds_more_than_its_limit(s3: MemoryS3) -> None:
@@ -112,9 +142,9 @@ def test_the_cache_forgets_what_was_used_least_and_never_holds_more_than_its_lim
             reads.append(key.rpartition("/")[2])
             return super().get(key)
 
-    keys_bytes = 3 * len(b"aa")
-    segments = Segments(Counting(s3, "images"), SPACES, cache_bytes=2 * keys_bytes)
+    hashes_bytes = 3 * 8
+    segments = Segments(Counting(s3, "images"), SPACES, cache_bytes=2 * hashes_bytes)
     one, two, three = (segments.write(PREFIX, name, rows("aa", "bb", "cc")) for name in ("one", "two", "three"))
     for segment in (one, two, one, three, one, two):
-        assert segments.keys(PREFIX, segment) is not None
-    assert reads == ["one.keys.npy", "two.keys.npy", "three.keys.npy", "two.keys.npy"]
+        segments.find(PREFIX, segment, as_keys(["other"]))
+    assert reads == ["one.hashes", "two.hashes", "three.hashes", "two.hashes"]

@@ -206,6 +206,23 @@ class Table:
                 return
             start_key = page.next_key
 
+    def scan_keys(self, sk_prefix: str) -> Iterator[tuple[str, str]]:
+        """The keys (pk, sk) of every item whose sort key starts so, in any order. All of the table is read."""
+        request = {
+            "TableName": self.name,
+            "FilterExpression": "begins_with(sk, :sk)",
+            "ExpressionAttributeValues": to_attributes({":sk": sk_prefix}),
+            "ProjectionExpression": "pk, sk",
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._client.scan(**request)
+            for item in map(from_attributes, answer["Items"]):
+                yield item["pk"], item["sk"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def put_step(
         self,
         label: str,

@@ -13,11 +13,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from crowdsight.accounts.allowance import Allowance, allowance_headers
 from crowdsight.accounts.store import Reservation
 from crowdsight.errors import CrowdsightError, InvalidRequest
+from crowdsight.filter_http import FilterBody, Filtered, ImageIds, Score
 from crowdsight.http import (
     Answer,
     Handler,
@@ -32,6 +33,7 @@ from crowdsight.http import (
 )
 from crowdsight.models.texts import MAX_CHARACTERS
 from crowdsight.proxy_request import ProxyRequest
+from crowdsight.search.image_filter import ALL_IMAGES, ImageFilter
 
 if TYPE_CHECKING:  # what embeds and searches is not in every Lambda that speaks this
     from crowdsight.search.finding import Finding
@@ -47,18 +49,22 @@ CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "OPT
 DEFAULT_PORTS = {"http": 80, "https": 443}
 BLANKS_AND_CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 
-Number = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+def _at_commas(text: Any) -> Any:
+    """A list from a query parameter; from none at all an empty one."""
+    return text.split(",") if text else []
 
 
-class FindQuery(BaseModel):
+class FindQuery(Filtered):
     """The query of `GET /image/find`. `max_similarity` is, for all its name, what results are at least."""
 
     model_config = ConfigDict(frozen=True)
 
     url: Annotated[str, StringConstraints(min_length=1)]
     max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 5
-    max_similarity: Number | None = None
-    min_similarity: Number | None = None
+    max_similarity: Score | None = None
+    min_similarity: Score | None = None
+    ids: Annotated[ImageIds | None, BeforeValidator(_at_commas)] = None
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Self:
@@ -89,6 +95,7 @@ class SimilarBody(BaseModel):
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)] | None = None
     num_similar: Annotated[int, Field(ge=1, le=MAX_RESULTS)] | None = None
     get_labels: Literal["coco_yolov7"] | None = None
+    filter: FilterBody | None = None
 
     @model_validator(mode="after")
     def _one_query(self) -> Self:
@@ -99,6 +106,11 @@ class SimilarBody(BaseModel):
     @property
     def limit(self) -> int:
         return self.num_similar or 1
+
+    @property
+    def images(self) -> ImageFilter:
+        """Which images are meant."""
+        return self.filter.images if self.filter else ALL_IMAGES
 
 
 SearchOperation = Callable[[ProxyRequest, SimilarBody], Answer]

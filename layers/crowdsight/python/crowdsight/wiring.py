@@ -82,6 +82,9 @@ class Settings:
     images_bucket: str = ""
     image_names_secret: str = ""  # ARN or name; JSON {name_key}
     model_bundle: str = "embedded"  # a folder of `models`, beside the handlers
+    vector_engine: str = "segments"  # or s3vectors
+    search_recall: float = 0.99  # of segments: the share of the nearest that is to be found
+    vector_indexes: str = ""  # SPACE=ARN, separated by commas: indexes of S3 Vectors
     allowed_image_hosts: str = ""  # HOST:PORT, separated by commas: loopback addresses that may be fetched from
     # what Lambda itself tells
     lambda_task_root: str = ""
@@ -99,7 +102,7 @@ class Settings:
         for field in fields(cls):
             text = environment.get(field.name.upper())
             if text:
-                found[field.name] = int(text) if field.type is int else text
+                found[field.name] = field.type(text) if field.type in (int, float) else text
         return cls(**found)
 
 
@@ -359,17 +362,38 @@ class Wiring:
 
     @cached_property
     def vector_index(self) -> "VectorIndex":
-        """The vectors of the stored images: segments in S3 behind a log in DynamoDB."""
-        from crowdsight.search.s3_index import S3VectorIndex
+        """The vectors of the stored images, in the engine of this deployment."""
+        return self.vector_index_of(self.settings.vector_engine)
 
-        return S3VectorIndex(
-            Table(self._client("dynamodb"), self.settings.images_table),
-            self._objects,
-            self.model_bundle.name,
-            self.model_bundle.spaces,
-            self.clock,
-            _new_id,
-        )
+    def vector_index_of(self, engine: str) -> "VectorIndex":
+        """`segments`: in S3 behind a log in DynamoDB; `s3vectors`: in Amazon S3 Vectors. Raises ValueError."""
+        table = Table(self._client("dynamodb"), self.settings.images_table)
+        if engine == "segments":
+            from crowdsight.search.s3_index import S3VectorIndex
+
+            bundle = self.model_bundle
+            memory_bytes = self.settings.aws_lambda_function_memory_size * 2**20
+            return S3VectorIndex(
+                table,
+                self._objects,
+                bundle.name,
+                bundle.spaces,
+                self.clock,
+                _new_id,
+                self.settings.search_recall,
+                # The models and one picture take the rest; a merge takes three times what it makes.
+                cache_bytes=memory_bytes // 3,
+                most_bytes=memory_bytes // 5,
+            )
+        if engine == "s3vectors":
+            from crowdsight.search.s3_vectors_index import S3VectorsIndex
+
+            index_arns = dict(each.split("=", 1) for each in self.settings.vector_indexes.split(",") if each)
+            # It throttles after hundreds of queries, or 2,500 vectors, a second. The pauses of five attempts, 15 s at
+            # most, are shorter than any Lambda that waits for it may run.
+            client = self._client("s3vectors", config=Config(retries={"mode": "adaptive", "max_attempts": 5}))
+            return S3VectorsIndex(table, client, index_arns, self.model_bundle.spaces, self.clock)
+        raise ValueError(f"no such vector engine: {engine}")
 
     @cached_property
     def model_bundle(self) -> "Bundle":
@@ -404,7 +428,8 @@ class Wiring:
     def _objects(self) -> "Objects":
         from crowdsight.search.objects import Objects
 
-        return Objects(self._client("s3"), self.settings.images_bucket)
+        # As many connections as segments are read by.
+        return Objects(self._client("s3", config=Config(max_pool_connections=32)), self.settings.images_bucket)
 
     @cached_property
     def _image_fetcher(self) -> "ImageFetcher":

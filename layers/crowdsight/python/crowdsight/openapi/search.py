@@ -15,6 +15,7 @@ from crowdsight.errors import (
     UnfetchableImage,
     UnsupportedMediaType,
 )
+from crowdsight.filter_http import IDS_SCHEMA, LABEL_SCHEMA, TIME_SCHEMA
 from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, object_schema, reference
 from crowdsight.search_http import MAX_RESULTS, SaveBody, SimilarBody
 
@@ -125,6 +126,11 @@ def _find() -> dict[str, Any]:
             _query("max_results", {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": 5}),
             _query("max_similarity", threshold, "Results below it are left out, whatever its name says."),
             _query("min_similarity", threshold, "The same, by an honest name; both must be equal."),
+            _query("label", LABEL_SCHEMA, "Only images in which it was detected."),
+            _query("min_label_score", threshold, "How sure of the label the detector was at least; only with it."),
+            _query("saved_after", TIME_SCHEMA, "Only images that were saved then or later."),
+            _query("saved_before", TIME_SCHEMA, "Only images that were saved earlier."),
+            _query("ids", IDS_SCHEMA, "Only these images, as `POST /` names them.") | {"explode": False},
         ],
         "responses": _found("What was found.", "Finding") | error_answers(*_BAD_IMAGE, *ALWAYS),
     }

@@ -10,6 +10,9 @@ from PIL import Image
 
 from crowdsight.errors import InvalidRequest, NotFound, UnfetchableImage
 from crowdsight.images.decoding import decode
+from crowdsight.search.entries import image_entry
+from crowdsight.search.image_filter import ALL_IMAGES, ImageFilter
+from crowdsight.search.index import EVERYTHING, Filter
 from crowdsight.search.library import ImageRecord, Library
 from crowdsight.search.neighbours import Hit, Neighbours
 from crowdsight.search.objects import Objects
@@ -51,18 +54,23 @@ class OwnImages:
             raise NotFound("the account has no such image")
         return image
 
-    def nearest(self, image: ImageRecord, limit: int) -> list[Hit]:
-        """The image itself, and then those like it. Raises NotFound if it has just been removed."""
-        itself = Hit(image, 1.0)
-        if limit == 1:
-            return [itself]
+    def nearest(self, image: ImageRecord, limit: int, where: Filter = EVERYTHING) -> list[Hit]:
+        """The image itself, and then those like it; all as a filter allows.
+
+        Raises NotFound if it has just been removed.
+        """
+        entry = image_entry(image, {})
+        itself = [Hit(image, 1.0)] if where.allows(entry.key, entry.labels, entry.time_ms) else []
+        if limit == len(itself):
+            return itself
         data = self._objects.get(image.object_key)
         if data is None:
             raise NotFound("the image has just been removed")
         query = embed_for_search(self._bundle, data)
         space = self._bundle.image_space
-        others = self._neighbours.nearest(image.account, space, query, limit - 1, without=[image.image_id])
-        return [itself, *others]
+        missing = limit - len(itself)
+        others = self._neighbours.nearest(image.account, space, query, missing, [image.image_id], where)
+        return [*itself, *others]
 
 
 class FindImages:
@@ -96,21 +104,23 @@ class FindImages:
         max_results: int = DEFAULT_RESULTS,
         min_similarity: float | None = None,
         own_file: str | None = None,
+        images: ImageFilter = ALL_IMAGES,
     ) -> Finding:
-        """Most similar first; those below `min_similarity` are left out.
+        """Of the images that are meant, most similar first; those below `min_similarity` are left out.
 
         `own_file`: the file's name, if the URL is one of our own addresses.
         Raises InvalidRequest, UnfetchableImage, UndecodableImage; NotFound if there is no such file of the account's.
         """
         request_id = self._new_id()
+        where = self._neighbours.criteria(account, images)
         if own_file is not None:
             image = self._own_images.look_up(account, own_file)
-            hits = self._own_images.nearest(image, max_results)
+            hits = self._own_images.nearest(image, max_results, where)
             self._library.remember(account, request_id, url, image.image_id)
         else:
             data = self._fetcher.fetch(url)
             query = embed_for_search(self._bundle, data)
-            hits = self._neighbours.nearest(account, self._bundle.image_space, query, max_results)
+            hits = self._neighbours.nearest(account, self._bundle.image_space, query, max_results, where=where)
             # The item first: it is by the item that the bytes are found and deleted when the time is over.
             request = self._library.remember(account, request_id, url)
             self._objects.put(request.object_key, data, REMEMBERED_MEDIA_TYPE)
@@ -136,26 +146,29 @@ class FindSimilar:
         text: str | None = None,
         own_file: str | None = None,
         limit: int = 1,
+        images: ImageFilter = ALL_IMAGES,
     ) -> list[Hit]:
-        """Most similar first, for exactly one of `url`, `data` (an image's bytes) and `text`.
+        """Of the images that are meant, those like exactly one of `url`, `data` (an image's bytes) and `text`.
 
-        `own_file`: the file's name, if the URL is one of our own addresses.
+        Most similar first, at most `limit`. `own_file`: the file's name, if the URL is one of our own addresses.
         Raises InvalidRequest, UnfetchableImage (also if there is no such file of the account's), UndecodableImage.
         """
         if sum(query is not None for query in (url, data, text)) != 1:
             raise InvalidRequest("exactly one of url, image and text is needed")
+        where = self._neighbours.criteria(account, images)
         if own_file is not None:
             try:
-                return self._own_images.nearest(self._own_images.look_up(account, own_file), limit)
+                return self._own_images.nearest(self._own_images.look_up(account, own_file), limit, where)
             except NotFound as error:
                 raise UnfetchableImage(error.message) from error
         if text is not None:
-            return self._neighbours.nearest(account, self._bundle.text_space, self._bundle.embed_text(text), limit)
-        if url is not None:
-            data = self._fetcher.fetch(url)
-        assert data is not None
-        query = embed_for_search(self._bundle, data)
-        return self._neighbours.nearest(account, self._bundle.image_space, query, limit)
+            query, space = self._bundle.embed_text(text), self._bundle.text_space
+        else:
+            if url is not None:
+                data = self._fetcher.fetch(url)
+            assert data is not None
+            query, space = embed_for_search(self._bundle, data), self._bundle.image_space
+        return self._neighbours.nearest(account, space, query, limit, where=where)
 
 
 def picture_to_embed(bundle: "Bundle", data: bytes) -> Image.Image:

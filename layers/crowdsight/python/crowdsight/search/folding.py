@@ -1,14 +1,20 @@
-"""Folding a vector index's log into segments.
+"""Folding a vector index's log into segments, and merging segments.
 
-A refresh reads the log, then the manifest, then what is gone; writes new segments; swaps the manifest; and drops from
-the log what it has read. It swaps even if the segments stay the same: whoever has read the log before is then told,
-by his own swap, to read it again. Killed anywhere, it leaves entries in both places, which counts once, or segments
-that nothing names but the log's own record of them.
+A refresh reads the log, then the manifest, then what is gone; writes new segments; swaps the manifest; has every search
+know the new one; and drops from the log what it has read. It swaps even if the segments stay the same: whoever has
+read the log before is then told, by his own swap, to read it again. Killed anywhere, it leaves entries in both places,
+which counts once, or objects that nothing names but the log's own record of them.
+
+Short segments are merged with what is new. Longer ones are merged, four of one size into one of the next (O'Neil et
+al., "The Log-Structured Merge-Tree", 1996), so that an entry is rewritten as often as the collection grows fourfold,
+and a search meets few segments. What was removed is noted beside its segment, and erased when that is rewritten: when
+it is merged, a quarter of it is gone, or a day later.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,19 +23,28 @@ from numpy.typing import NDArray
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Unprocessed
 from crowdsight.search.index import Refreshed
-from crowdsight.search.manifest import Current, Manifest, Manifests, Retired, UnknownFormat
+from crowdsight.search.manifest import Manifest, Manifests, Retired, UnknownFormat
 from crowdsight.search.objects import DeletionFailed, ObjectChanged
-from crowdsight.search.segments import Rows, Segment, Segments, gather
+from crowdsight.search.segments import Damaged, Rows, Segment, Segments, gather
 from crowdsight.search.vector_log import Dirty, Log, VectorLog, Writing
 
 FULL_ROWS = 4096
-"""A segment with so many rows is left alone until it loses some; those with fewer are merged with what is new."""
+"""Segments with fewer rows are merged with what is new, and rewritten whenever they lose some."""
 
-MOST_ROWS = 2 * FULL_ROWS
-"""The longest segment that is written."""
+FAN_OUT = 4
+"""So many segments of one size are merged into one; the sizes are FULL_ROWS, and the powers of this number times it."""
 
-ROUND_ITEMS = 20_000
-"""How much of a log is folded at a time, for the sake of memory."""
+MOST_BYTES = 1024 * 1024 * 1024
+"""No merge makes a segment with more bytes of vectors: it is made in memory, of about three times the size."""
+
+MOST_DELETED = 1 / 4
+"""A segment that has lost a larger share is rewritten."""
+
+ERASED_AFTER_S = 86_400
+"""A segment that has lost anything is rewritten so much later."""
+
+ROUND_ENTRIES = 20_000
+"""About how much of a log is folded at a time, for the sake of memory."""
 
 RETIRED_GRACE_S = 60
 """How long the objects of a segment outlive it: a search under way may still read them."""
@@ -50,14 +65,14 @@ class Contended(Exception):
 
 
 @dataclass(frozen=True)
-class _Folded:
-    """The segments as they will be; the names of those that were replaced; entries that came and went."""
+class _Change:
+    """The segments as they will be; names that were written and replaced; entries that came and went."""
 
-    segments: list[Segment]
-    written: list[str]
-    replaced: list[str]
-    put: int
-    removed: int
+    segments: Sequence[Segment]
+    written: Sequence[str] = ()
+    replaced: Sequence[str] = ()
+    put: int = 0
+    removed: int = 0
 
 
 class Folding:
@@ -72,7 +87,8 @@ class Folding:
         prefix_of: Callable[[str], str],
         clock: Clock,
         new_id: Callable[[], str],
-        round_items: int = ROUND_ITEMS,
+        most_bytes: int = MOST_BYTES,
+        round_entries: int = ROUND_ENTRIES,
     ) -> None:
         self._log = log
         self._manifests = manifests
@@ -81,7 +97,8 @@ class Folding:
         self._prefix_of = prefix_of
         self._clock = clock
         self._new_id = new_id
-        self._round_items = round_items
+        self._most_rows = most_bytes // (2 * sum(dimensions.values()))
+        self._round_entries = round_entries
 
     def refresh(self, is_over: Callable[[], bool]) -> Refreshed:
         """See `VectorIndex.refresh`."""
@@ -99,88 +116,191 @@ class Folding:
                 failed += 1
         return Refreshed(accounts, put, removed, failed)
 
+    def add(self, account: str, rows: Rows) -> None:
+        """Put many entries, past the log, into a segment of their own. Raises Contended, UnknownFormat, Damaged."""
+        prefix = self._prefix_of(account)
+        for _ in range(ATTEMPTS):
+            current = self._manifests.read(prefix)
+            new = rows.without(self._log.gone(account))
+            for segment in current.manifest.segments:
+                new = self._without_those_of(prefix, segment, new)
+            if not len(new):
+                self._log.see(account, current.manifest.version)  # whoever put them before may have been killed
+                return
+            written = self._write(account, new)
+            manifest = replace(
+                current.manifest,
+                version=current.manifest.version + 1,
+                segments=(*current.manifest.segments, *written),
+            )
+            try:
+                self._manifests.swap(prefix, current, manifest)
+            except ObjectChanged:
+                continue
+            self._log.see(account, manifest.version)
+            self._log.end_segments(account, [segment.name for segment in written])
+            return
+        raise Contended(account)
+
     def _refresh_account(self, dirty: Dirty, is_over: Callable[[], bool]) -> tuple[int, int]:
         """How many entries came and went. Raises Contended."""
         account = dirty.account
+        prefix = self._prefix_of(account)
         put = removed = attempts = 0
+        damaged: set[str] = set()
         while True:
-            log = self._log.read(account, self._round_items)
-            current = self._manifests.read(self._prefix_of(account))
+            log = self._log.read(account, self._round_entries)
+            current = self._manifests.read(prefix)
+            self._log.see(account, current.manifest.version)
             being_written = self._clear_abandoned(account, current.manifest)
             retired = self._delete_retired(account, current.manifest)
-            if not len(log) and retired == current.manifest.retired:
+            change = self._fold(account, current.manifest, log, damaged) if len(log) else None
+            change = change or self._merge(account, current.manifest, damaged)
+            if change is None and retired == current.manifest.retired:
                 break
-            folded = self._fold(account, current.manifest, log)
-            replaced = tuple(Retired(name, self._clock()) for name in folded.replaced)
-            manifest = Manifest(current.manifest.version + 1, tuple(folded.segments), retired + replaced)
+            change = change or _Change(current.manifest.segments)
+            replaced = tuple(Retired(name, self._clock()) for name in change.replaced)
+            manifest = Manifest(current.manifest.version + 1, tuple(change.segments), retired + replaced)
             try:
-                self._manifests.swap(self._prefix_of(account), current, manifest)
+                self._manifests.swap(prefix, current, manifest)
             except ObjectChanged:
                 # What was written for nothing is deleted later, as if this refresh had been killed.
                 attempts += 1
                 if attempts == ATTEMPTS:
                     raise Contended(account) from None
                 continue
+            self._log.see(account, manifest.version)
             self._log.drop(account, log)
-            self._log.end_segments(account, folded.written)
-            put += folded.put
-            removed += folded.removed
-            current = Current(manifest, None)
-            if log.is_whole or is_over():
-                break
-        if log.is_whole and not current.manifest.retired and not being_written:
+            self._log.end_segments(account, change.written)
+            put += change.put
+            removed += change.removed
+            if is_over():
+                return put, removed
+        is_tidy = not retired and not being_written and not any(each.deletions for each in current.manifest.segments)
+        if is_tidy:
             self._log.set_clean(dirty)
         return put, removed
 
-    def _fold(self, account: str, manifest: Manifest, log: Log) -> _Folded:
+    def _fold(self, account: str, manifest: Manifest, log: Log, damaged: set[str]) -> _Change:
+        """The log's entries in segments, and its removals beside them."""
         prefix = self._prefix_of(account)
-        new = _without(log.rows, self._log.gone(account)) if len(log.rows.keys) else log.rows
-        changed: list[tuple[Segment, NDArray[np.bool_]]] = []  # with a mask of the rows that stay
-        short: list[Segment] = []
+        new = log.rows.without(self._log.gone(account)) if len(log.rows) else log.rows
         kept: list[Segment] = []
-        for segment in manifest.segments:
-            keys = self._segments.keys(prefix, segment)
-            if keys is None:
-                kept.append(segment)  # damaged: the log has the line; what can be read of it later is not lost
-                continue
-            new = _without(new, keys)  # put twice, or folded by a refresh that was killed before it dropped the log
-            stay = ~np.isin(keys, log.removed)
-            if not stay.all():
-                changed.append((segment, stay))
-            elif segment.rows < FULL_ROWS:
-                short.append(segment)
-            else:
-                kept.append(segment)
-        if not changed and not len(new.keys):
-            return _Folded(list(manifest.segments), [], [], 0, 0)
-        written: list[Segment] = []
+        short: list[Segment] = []
+        written: list[str] = []
         replaced: list[str] = []
-        pool = [new]
         removed = 0
-        for segment, stay in [*changed, *((segment, np.ones(segment.rows, bool)) for segment in short)]:
-            rows = self._segments.rows(prefix, segment)
-            if rows is None:
-                kept.append(segment)
+        for segment in manifest.segments:
+            try:
+                new = self._without_those_of(prefix, segment, new)
+                deleted = self._deleted(prefix, segment, log.removed)
+            except Damaged as error:
+                self._tell(account, segment, error, damaged)
+                kept.append(segment)  # what can be read of it later is not lost
                 continue
-            replaced.append(segment.name)
-            removed += int((~stay).sum())
-            left = rows.take(stay)
-            if len(left.keys) >= FULL_ROWS:
-                written.append(self._write(account, left))
+            lost = len(deleted) - (segment.rows - segment.living_rows)
+            removed += lost
+            if segment.rows - len(deleted) < FULL_ROWS and (len(new) or len(deleted)):
+                short.append(segment)
+            elif lost:
+                changed = self._with_deletions(account, segment, deleted)
+                kept.append(changed)
+                written += changed.names[1:]
+                replaced += segment.names[1:]
             else:
-                pool.append(left)
+                kept.append(segment)
+        pool = [new]
+        for segment in short:
+            try:
+                pool.append(self._segments.living(prefix, segment).without(log.removed))
+                replaced += segment.names
+            except Damaged as error:
+                self._tell(account, segment, error, damaged)
+                kept.append(segment)
+        put = len(new)
         merged = gather(pool, self._dimensions)
-        for start in range(0, len(merged.keys), MOST_ROWS):
-            written.append(
-                self._write(account, merged.take(np.arange(start, min(start + MOST_ROWS, len(merged.keys)))))
-            )
-        names = [segment.name for segment in written]
-        return _Folded(kept + written, names, replaced, len(new.keys), removed)
+        del pool, new
+        added = self._write(account, merged) if len(merged) else []
+        names = [name for segment in added for name in segment.names]
+        return _Change([*kept, *added], written + names, replaced, put, removed)
 
-    def _write(self, account: str, rows: Rows) -> Segment:
+    def _merge(self, account: str, manifest: Manifest, damaged: set[str]) -> _Change | None:
+        """Some segments in one, if that is due."""
+        prefix = self._prefix_of(account)
+        pool: list[Rows] = []
+        merged: list[Segment] = []
+        while not merged:
+            chosen = self._due([segment for segment in manifest.segments if segment.name not in damaged])
+            if not chosen:
+                return None
+            for segment in chosen:
+                try:
+                    pool.append(self._segments.living(prefix, segment))
+                    merged.append(segment)
+                except Damaged as error:
+                    self._tell(account, segment, error, damaged)
+        rows = gather(pool, self._dimensions)
+        del pool
+        added = self._write(account, rows) if len(rows) else []
+        kept = [segment for segment in manifest.segments if segment not in merged]
+        replaced = [name for segment in merged for name in segment.names]
+        return _Change([*kept, *added], [segment.name for segment in added], replaced)
+
+    def _due(self, segments: Sequence[Segment]) -> list[Segment]:
+        """Those to merge now: one that has lost much, or many of one size."""
+        long_ago = self._clock() - ERASED_AFTER_S * 1000
+        for segment in segments:
+            deletions = segment.deletions
+            if deletions and (deletions.rows > MOST_DELETED * segment.rows or deletions.since_ms <= long_ago):
+                return [segment]
+        sizes: dict[int, list[Segment]] = {}
+        for segment in sorted(segments, key=lambda segment: segment.living_rows):
+            sizes.setdefault(_size_class(segment), []).append(segment)
+        for _, alike in sorted(sizes.items()):
+            fitting: list[Segment] = []
+            for segment in alike:
+                if sum(each.living_rows for each in fitting) + segment.living_rows <= self._most_rows:
+                    fitting.append(segment)
+            if len(alike) >= FAN_OUT and len(fitting) > 1:
+                return fitting
+        return []
+
+    def _without_those_of(self, prefix: str, segment: Segment, rows: Rows) -> Rows:
+        """Entries that the segment has not: it has those that were put twice, or whose refresh was killed before it
+        dropped them from the log. Raises Damaged."""
+        if not len(rows):
+            return rows
+        found = self._segments.find(prefix, segment, rows.keys) >= 0
+        return rows.take(~found) if found.any() else rows
+
+    def _deleted(self, prefix: str, segment: Segment, removed: NDArray[np.bytes_]) -> NDArray[np.uint32]:
+        """The rows that the segment has lost, with those of some keys. Raises Damaged."""
+        before = self._segments.deleted(prefix, segment)
+        if not len(removed):
+            return before
+        rows = self._segments.find(prefix, segment, removed)
+        return np.union1d(before, rows[rows >= 0]).astype(np.uint32)
+
+    def _with_deletions(self, account: str, segment: Segment, deleted: NDArray[np.uint32]) -> Segment:
         name = self._new_id()
         self._log.begin_segment(account, name)
-        return self._segments.write(self._prefix_of(account), name, rows)
+        since_ms = segment.deletions.since_ms if segment.deletions else self._clock()
+        deletions = self._segments.write_deletions(self._prefix_of(account), name, deleted, since_ms)
+        return replace(segment, deletions=deletions)
+
+    def _write(self, account: str, rows: Rows) -> list[Segment]:
+        """Segments of rows that `gather` gave; one, unless that would be too large."""
+        written = []
+        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // self._most_rows)):
+            name = self._new_id()
+            self._log.begin_segment(account, name)
+            some = rows if len(part) == len(rows) else rows.take(part)
+            written.append(self._segments.write(self._prefix_of(account), name, some))
+        return written
+
+    def _tell(self, account: str, segment: Segment, error: Damaged, damaged: set[str]) -> None:
+        logger.error("segment %s of account %s is damaged: %s", segment.name, account, error)
+        damaged.add(segment.name)
 
     def _clear_abandoned(self, account: str, manifest: Manifest) -> list[Writing]:
         """Delete what killed refreshes wrote and nothing names; returns what somebody may still be writing."""
@@ -202,6 +322,8 @@ class Folding:
         self._segments.delete(self._prefix_of(account), names)
 
 
-def _without(rows: Rows, keys: NDArray[np.bytes_]) -> Rows:
-    found = np.isin(rows.keys, keys)
-    return rows.take(~found) if found.any() else rows
+def _size_class(segment: Segment) -> int:
+    """0 for what is short, 1 from FULL_ROWS, 2 from FAN_OUT times as many, and so on."""
+    if segment.living_rows < FULL_ROWS:
+        return 0
+    return 1 + int(math.log(segment.living_rows / FULL_ROWS, FAN_OUT) + 1e-9)

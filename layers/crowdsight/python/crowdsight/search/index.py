@@ -1,8 +1,8 @@
 """What the service asks of a vector index, whichever engine stands behind it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,14 +10,50 @@ from numpy.typing import NDArray
 
 ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 KEY = re.compile(r"[A-Za-z0-9._-]{1,128}")
+LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+MOST_LABELS = 32
+LATEST_MS = 2**53 - 1
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to be found. `vectors`: for every space of the index one vector, [dimensions of the space]."""
+    """One thing to be found. `vectors`: for every space of the index one vector, [dimensions of the space].
+
+    `labels`: what was detected in it, with scores from 0 to 1; at most 32, each 1 to 64 characters, no control
+    characters. `time_ms`: when it was saved, in milliseconds since 1970; 0 to 2^53 - 1.
+    """
 
     key: str
     vectors: Mapping[str, NDArray[np.float32]]
+    labels: Mapping[str, float] = field(default_factory=dict)
+    time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries a search is about. What is None does not matter; what is not holds together with the others.
+
+    `label`: the entry has it, with a score of `min_label_score` or more. `since_ms`, `before_ms`: since_ms <= time_ms <
+    before_ms. `keys`: the entry is one of these.
+    """
+
+    label: str | None = None
+    min_label_score: float = 0.0
+    since_ms: int | None = None
+    before_ms: int | None = None
+    keys: Collection[str] | None = None
+
+    def allows(self, key: str, labels: Mapping[str, float], time_ms: int) -> bool:
+        """Whether an entry counts."""
+        return (
+            (self.label is None or labels.get(self.label, -1.0) >= self.min_label_score)
+            and (self.since_ms is None or time_ms >= self.since_ms)
+            and (self.before_ms is None or time_ms < self.before_ms)
+            and (self.keys is None or key in self.keys)
+        )
+
+
+EVERYTHING = Filter()
 
 
 @dataclass(frozen=True)
@@ -54,7 +90,8 @@ class Refreshed:
 class VectorIndex(Protocol):
     """Vectors of many accounts, each for itself; keys are unique for ever: one that was removed never comes back.
 
-    Accounts are 1 to 64 of `A-Za-z0-9_-`, keys 1 to 128 of these and `.`; anything else is a ValueError.
+    Accounts are 1 to 64 of `A-Za-z0-9_-`, keys 1 to 128 of these and `.`; anything else is a ValueError, and so are
+    vectors, labels and times that are not as `Entry` says. A vector of zeros has a cosine of 0 to everything.
     """
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
@@ -63,8 +100,19 @@ class VectorIndex(Protocol):
     def remove(self, account: str, keys: Sequence[str]) -> None:
         """Drop entries, at once and for good; dropping what is not there is no error."""
 
-    def search(self, account: str, space: str, query: NDArray[np.float32], limit: int) -> list[Match]:
-        """The entries nearest to a query vector [dimensions of the space], best first, at most `limit`, each once."""
+    def search(
+        self, account: str, space: str, queries: NDArray[np.float32], limit: int, where: Filter = EVERYTHING
+    ) -> list[list[Match]]:
+        """For each query vector [queries, dimensions of the space] the nearest of the entries that a filter allows.
+
+        Best first, at most `limit`, each once.
+        """
+
+    def vectors(self, account: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
+        """By key and space, the vectors of those of the keys that are there; of length 1, as near as they are kept."""
+
+    def keys(self, account: str) -> Iterator[str]:
+        """Of all that can be found, each once, in no order; what is put or removed meanwhile may come or not."""
 
     def refresh(self, is_over: Callable[[], bool] = lambda: False) -> Refreshed:
         """Tidy what was put and removed, in all accounts; it changes no answer.
@@ -88,3 +136,32 @@ def check_keys(keys: Sequence[str]) -> None:
     for key in keys:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
+
+
+def check_entries(entries: Sequence[Entry]) -> None:
+    """Raises ValueError for keys, labels and times; vectors are the index's own to check."""
+    check_keys([entry.key for entry in entries])
+    for entry in entries:
+        if len(entry.labels) > MOST_LABELS:
+            raise ValueError(f"{entry.key} has {len(entry.labels)} labels, and {MOST_LABELS} is the most")
+        for label, score in entry.labels.items():
+            if not LABEL.fullmatch(label) or not 0 <= score <= 1:
+                raise ValueError(f"not a label: {label!r} with score {score!r}")
+        if not 0 <= entry.time_ms <= LATEST_MS:
+            raise ValueError(f"not a time: {entry.time_ms!r}")
+
+
+def check_vectors(entry: Entry, spaces: Mapping[str, int]) -> None:
+    """Raises ValueError unless an entry has one vector of finite numbers for every space."""
+    if entry.vectors.keys() != spaces.keys():
+        raise ValueError(f"{entry.key} has vectors in {sorted(entry.vectors)}, not {sorted(spaces)}")
+    for space, dimensions in spaces.items():
+        checked_vector(entry.vectors[space], dimensions)
+
+
+def checked_vector(vector: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Raises ValueError unless it is finite and has these dimensions."""
+    array = np.asarray(vector, np.float32)
+    if array.shape != (dimensions,) or not np.isfinite(array).all():
+        raise ValueError(f"a vector of {dimensions} finite numbers is needed, not one of shape {array.shape}")
+    return array

@@ -206,6 +206,14 @@ class Library:
             [_image(item) for item in page.items], page.next_key["sk"].removeprefix("IMAGE#") if page.next_key else None
         )
 
+    def accounts(self) -> dict[str, int]:
+        """How many images each account has that has any, by reading the whole table."""
+        counts: dict[str, int] = {}
+        for pk, _ in self._table.scan_keys("IMAGE#"):
+            account = pk.removeprefix("ACCOUNT#")
+            counts[account] = counts.get(account, 0) + 1
+        return counts
+
     def file(self, image_id: str) -> FileRecord | None:
         """Anybody's image with this id, or None."""
         item = self._table.get(f"FILE#{image_id}", "FILE")
@@ -303,6 +311,10 @@ class Library:
     def finish_removal(self, work: Work) -> None:
         """Nothing of it is left anywhere."""
         self._table.delete(*_work_keys(work))
+
+    def is_unfinished(self, key: str) -> bool:
+        """Whether a save or removal under this key of the vector index has begun, and not ended."""
+        return self._table.get(f"WORK#{key}", "WORK") is not None
 
     def overdue_work(self) -> Iterator[Work]:
         """Saves and removals that were killed, oldest first (eventually consistent)."""

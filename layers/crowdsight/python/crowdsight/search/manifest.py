@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crowdsight.search.objects import Objects, Version
-from crowdsight.search.segments import Part, Segment
+from crowdsight.search.segments import Deletions, Part, Segment
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST_MEDIA_TYPE = "application/json"
 CACHED_MANIFESTS = 256
 
@@ -21,7 +21,7 @@ class UnknownFormat(Exception):
 
 @dataclass(frozen=True)
 class Retired:
-    """A segment that is no longer in force, since when, in milliseconds; its objects are still there."""
+    """A segment, or deletions of one, no longer in force, since when, in milliseconds; its objects are still there."""
 
     name: str
     at_ms: int
@@ -37,8 +37,9 @@ class Manifest:
 
     @property
     def names(self) -> frozenset[str]:
-        """Of all segments that it speaks of."""
-        return frozenset(segment.name for segment in self.segments) | {retired.name for retired in self.retired}
+        """Of all segments and deletions that it speaks of."""
+        in_force = frozenset(name for segment in self.segments for name in segment.names)
+        return in_force | {retired.name for retired in self.retired}
 
 
 EMPTY = Manifest(0, (), ())
@@ -60,10 +61,15 @@ class Manifests:
         self._kept: OrderedDict[str, tuple[Version, Manifest]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, prefix: str) -> Current:
-        """The manifest that is in force now. Raises UnknownFormat."""
+    def read(self, prefix: str, known_version: int | None = None) -> Current:
+        """The manifest that is in force now. Raises UnknownFormat.
+
+        `known_version`: S3 is not asked if a manifest of this version, or a later one, was read before.
+        """
         with self._lock:
             version, manifest = self._kept.get(prefix, (None, EMPTY))
+        if known_version is not None and manifest.version >= known_version:
+            return Current(manifest, version.etag if version else None)
         found = self._objects.get_version(_object_key(prefix), version)
         if found is None:
             return Current(EMPTY, None)
@@ -108,4 +114,7 @@ def _parse(data: bytes) -> Manifest:
 
 def _segment(document: Mapping[str, Any]) -> Segment:
     parts = {name: Part(**part) for name, part in document["parts"].items()}
-    return Segment(document["name"], document["rows"], parts)
+    deletions = document["deletions"]
+    if deletions is not None:
+        deletions = Deletions(**{**deletions, "part": Part(**deletions["part"])})
+    return Segment(document["name"], document["rows"], parts, deletions)

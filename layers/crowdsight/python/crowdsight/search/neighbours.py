@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdsight.search.index import Match, VectorIndex
+from crowdsight.search.image_filter import ImageFilter
+from crowdsight.search.index import EVERYTHING, Filter, Match, VectorIndex
 from crowdsight.search.library import ImageRecord, Library
 
 MARGIN = 8
@@ -28,13 +29,29 @@ class Neighbours:
         self._index = index
         self._library = library
 
+    def criteria(self, account: str, images: ImageFilter) -> Filter:
+        """What the index is asked for; of ids it is asked for those that images of the account have."""
+        keys = None
+        if images.image_ids is not None:
+            keys = frozenset(image.key for image in self._library.images(account, images.image_ids).values())
+        return Filter(images.label, images.min_label_score, images.saved_since_ms, images.saved_before_ms, keys)
+
     def nearest(
-        self, account: str, space: str, query: NDArray[np.float32], limit: int, without: Collection[str] = ()
+        self,
+        account: str,
+        space: str,
+        query: NDArray[np.float32],
+        limit: int,
+        without: Collection[str] = (),
+        where: Filter = EVERYTHING,
     ) -> list[Hit]:
-        """At most `limit` images, most similar first; `without` names images (by id) to leave out."""
+        """At most `limit` images that a filter allows, most similar first.
+
+        `without` names images (by id) to leave out.
+        """
         asked = limit + len(without) + MARGIN
         while True:
-            matches = self._index.search(account, space, query, asked)
+            [matches] = self._index.search(account, space, query[np.newaxis], asked, where)
             hits = [hit for hit in self._hits(account, matches) if hit.image.image_id not in without]
             if len(hits) >= limit or len(matches) < asked:
                 return hits[:limit]

@@ -70,6 +70,21 @@ class Objects:
         found = self.get_version(key)
         return found.data if found else None
 
+    def get_range(self, key: str, start: int, size_bytes: int) -> bytes | None:
+        """So many bytes of an object, from `start`; fewer at its end; None if there is no object.
+
+        `start` must be within it, and `size_bytes` at least 1.
+        """
+        try:
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=key, Range=f"bytes={start}-{start + size_bytes - 1}"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING_CODES:
+                return None
+            raise
+        return answer["Body"].read()
+
     def get_version(self, key: str, known: Version | None = None) -> Version | None:
         """An object with its ETag, or None if there is none.
 

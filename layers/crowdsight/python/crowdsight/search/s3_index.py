@@ -1,41 +1,53 @@
-"""A vector index in S3 and DynamoDB: segments under a manifest, and a log of what is newer; the search is exact.
+"""A vector index in S3 and DynamoDB: segments under a manifest, and a log of what is newer.
 
-A search reads the log first and the manifest after: what a refresh has dropped from the log is then always in the
-manifest that the search reads. The keys it finds in both count once, and what the log says was removed is left out.
+A search reads the log, and with it which manifest it must know; then that manifest, unless it has it already. What a
+refresh has dropped from the log is thus always in the manifest that the search reads. What the log says was put or
+removed does not count in the segments.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Table
-from crowdsight.search.folding import Folding
-from crowdsight.search.index import Entry, IndexStats, Match, Refreshed, check_account, check_keys
-from crowdsight.search.manifest import Manifest, Manifests
+from crowdsight.search.attributes import Attributes
+from crowdsight.search.folding import FULL_ROWS, MOST_BYTES, Folding
+from crowdsight.search.index import (
+    EVERYTHING,
+    Entry,
+    Filter,
+    IndexStats,
+    Match,
+    Refreshed,
+    check_account,
+    check_entries,
+    check_keys,
+    check_vectors,
+)
+from crowdsight.search.manifest import Manifests
 from crowdsight.search.objects import Objects
-from crowdsight.search.segments import CACHE_BYTES, Matrix, Segments, unit_query
-from crowdsight.search.vector_log import Log, VectorLog, checked_vector
+from crowdsight.search.segments import CACHE_BYTES, Rows, Segments, gather
+from crowdsight.search.snapshot import Snapshot
+from crowdsight.search.vector_log import VectorLog, as_keys
+from crowdsight.search.vectors import half_unit
 
 BUNDLE_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 READ_ATTEMPTS = 3
+RECALL = 0.99
 
-
-@dataclass(frozen=True)
-class _Scored:
-    """Keys [n] with their cosines [n]; -inf for those that do not count."""
-
-    keys: NDArray[np.bytes_]
-    cosines: NDArray[np.float32]
+T = TypeVar("T")
 
 
 class S3VectorIndex:
     """The `VectorIndex` of one model bundle.
 
-    `spaces`: the bundle's, with their dimensions. `new_id` gives names that were never used before.
+    `spaces`: the bundle's, with their dimensions. `new_id` gives names that were never used before. `recall`: which
+    share of the nearest a search is to find in long segments, above 0; with 1 it compares all vectors. `cache_bytes`:
+    how much of segments is kept in memory; `most_bytes`: how large they may become, see `folding`.
     """
 
     def __init__(
@@ -46,22 +58,32 @@ class S3VectorIndex:
         spaces: Mapping[str, int],
         clock: Clock,
         new_id: Callable[[], str],
+        recall: float = RECALL,
         cache_bytes: int = CACHE_BYTES,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         if not BUNDLE_NAME.fullmatch(bundle_name):
             raise ValueError(f"not a bundle's name: {bundle_name!r}")
         self._bundle_name = bundle_name
         self._spaces = spaces
+        self._recall = recall
         self._log = VectorLog(table, bundle_name, spaces, clock, new_id)
         self._manifests = Manifests(objects)
         self._segments = Segments(objects, spaces, cache_bytes)
-        self._folding = Folding(self._log, self._manifests, self._segments, spaces, self._prefix, clock, new_id)
+        self._folding = Folding(
+            self._log, self._manifests, self._segments, spaces, self._prefix, clock, new_id, most_bytes
+        )
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
-        """See `VectorIndex.put`; raises ValueError for vectors that do not fit the spaces as well."""
+        """See `VectorIndex.put`. Many entries at once become a segment without passing through the log."""
         check_account(account)
-        check_keys([entry.key for entry in entries])
-        self._log.put(account, entries)
+        check_entries(entries)
+        for entry in entries:
+            check_vectors(entry, self._spaces)
+        if len(entries) < FULL_ROWS:
+            self._log.put(account, entries)
+        else:
+            self._folding.add(account, self._rows(entries))
 
     def remove(self, account: str, keys: Sequence[str]) -> None:
         """See `VectorIndex.remove`."""
@@ -69,19 +91,26 @@ class S3VectorIndex:
         check_keys(keys)
         self._log.remove(account, keys)
 
-    def search(self, account: str, space: str, query: NDArray[np.float32], limit: int) -> list[Match]:
+    def search(
+        self, account: str, space: str, queries: NDArray[np.float32], limit: int, where: Filter = EVERYTHING
+    ) -> list[list[Match]]:
         """See `VectorIndex.search`. A segment that is missing or damaged is left out, with a line in the log."""
+        return self._read(account, lambda snapshot: snapshot.search(space, queries, limit, where))
+
+    def vectors(self, account: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
+        """See `VectorIndex.vectors`."""
+        check_keys(keys)
+        return self._read(account, lambda snapshot: snapshot.vectors(keys))
+
+    def keys(self, account: str) -> Iterator[str]:
+        """See `VectorIndex.keys`."""
+        return iter(self._read(account, lambda snapshot: snapshot.keys()))
+
+    def snapshot(self, account: str) -> Snapshot:
+        """What an account has now, for several searches of one state; it is good for the minute in which segments that
+        are replaced meanwhile are still there."""
         check_account(account)
-        unit = unit_query(checked_vector(query, self._spaces[space]))
-        prefix = self._prefix(account)
-        for _ in range(READ_ATTEMPTS):
-            log = self._log.read(account)
-            current = self._manifests.read(prefix)
-            scored, is_complete = self._score(prefix, current.manifest, log, space, unit)
-            if is_complete or self._manifests.read(prefix).etag == current.etag:
-                break
-            # The search was so slow that segments of its manifest are deleted: the present one has others.
-        return _best([_score_log(log, space, unit), *scored], limit)
+        return self._snapshot(account, is_fresh=False)
 
     def refresh(self, is_over: Callable[[], bool] = lambda: False) -> Refreshed:
         """See `VectorIndex.refresh`; what a killed one has left is cleared away 20 minutes later."""
@@ -89,60 +118,31 @@ class S3VectorIndex:
 
     def stats(self, account: str) -> IndexStats:
         """See `VectorIndex.stats`."""
+        return self._read(account, lambda snapshot: snapshot.stats())
+
+    def _read(self, account: str, read: Callable[[Snapshot], T]) -> T:
         check_account(account)
+        for attempt in range(READ_ATTEMPTS):
+            snapshot = self._snapshot(account, is_fresh=attempt > 0)
+            result = read(snapshot)
+            if not snapshot.damaged or self._manifests.read(self._prefix(account)).etag == snapshot.current.etag:
+                break
+            # The search was so slow that segments of its manifest are deleted: the present one has others.
+        return result
+
+    def _snapshot(self, account: str, is_fresh: bool) -> Snapshot:
         prefix = self._prefix(account)
         log = self._log.read(account)
-        manifest = self._manifests.read(prefix).manifest
-        vectors = len(log.rows.keys)
-        for segment in manifest.segments:
-            keys = self._segments.keys(prefix, segment)
-            if keys is not None:
-                vectors += int((~np.isin(keys, log.removed) & ~np.isin(keys, log.rows.keys)).sum())
-        return IndexStats(vectors, len(manifest.segments), len(log))
+        current = self._manifests.read(prefix, None if is_fresh else log.manifest_version)
+        return Snapshot(self._segments, prefix, self._spaces, self._recall, log, current)
 
-    def _score(
-        self, prefix: str, manifest: Manifest, log: Log, space: str, unit: NDArray[np.float32]
-    ) -> tuple[list[_Scored], bool]:
-        """The manifest's segments, scored; and whether all of them could be read."""
-        scored = []
-        for segment in manifest.segments:
-            keys = self._segments.keys(prefix, segment)
-            matrix = self._segments.matrix(prefix, segment, space)
-            if keys is None or matrix is None:
-                continue
-            cosines = matrix.cosines(unit)
-            for outdated in (log.removed, log.rows.keys):
-                if len(outdated):
-                    cosines[np.isin(keys, outdated)] = -np.inf
-            scored.append(_Scored(keys, cosines))
-        return scored, len(scored) == len(manifest.segments)
+    def _rows(self, entries: Sequence[Entry]) -> Rows:
+        matrices = {
+            space: half_unit(np.stack([np.asarray(entry.vectors[space], np.float32) for entry in entries]))
+            for space in self._spaces
+        }
+        attributes = Attributes.of([entry.time_ms for entry in entries], [entry.labels for entry in entries])
+        return gather([Rows(as_keys([entry.key for entry in entries]), matrices, attributes)], self._spaces)
 
     def _prefix(self, account: str) -> str:
         return f"vectors/{self._bundle_name}/{account}"
-
-
-def _score_log(log: Log, space: str, unit: NDArray[np.float32]) -> _Scored:
-    return _Scored(log.rows.keys, Matrix(log.rows.matrices[space]).cosines(unit))
-
-
-def _best(scored: Sequence[_Scored], limit: int) -> list[Match]:
-    """The `limit` highest, each key once; of equal ones the smallest keys come first."""
-    cosines = np.concatenate([some.cosines for some in scored])
-    ends = np.cumsum([len(some.cosines) for some in scored])
-    counting = int((cosines > -np.inf).sum())
-    wanted = min(max(limit, 0), counting)
-    best: dict[str, float] = {}
-    while wanted:
-        top = np.argpartition(-cosines, wanted - 1)[:wanted]
-        pairs = [(-float(cosines[at]), _key_at(scored, ends, int(at))) for at in top]
-        best = {key: -negative for negative, key in sorted(pairs)}
-        if len(best) >= limit or wanted == counting:
-            break
-        wanted = min(2 * wanted, counting)  # a key was in two segments
-    return [Match(key, score) for key, score in list(best.items())[:limit]]
-
-
-def _key_at(scored: Sequence[_Scored], ends: NDArray[np.int64], at: int) -> str:
-    source = int(np.searchsorted(ends, at, side="right"))
-    start = int(ends[source]) - len(scored[source].keys)
-    return scored[source].keys[at - start].decode()

@@ -12,8 +12,9 @@ from crowdsight.clock import Clock
 from crowdsight.errors import AlreadyStored, NotFound
 from crowdsight.images.decoding import decode
 from crowdsight.images.encoding import pixel_digest, store_form, thumbnail
+from crowdsight.search.entries import image_entry
 from crowdsight.search.finding import picture_to_embed
-from crowdsight.search.index import Entry, VectorIndex
+from crowdsight.search.index import VectorIndex
 from crowdsight.search.library import (
     MEDIA_TYPES,
     THUMBNAIL_MEDIA_TYPE,
@@ -143,7 +144,7 @@ class SaveImage:
         work = self._library.begin_save(image)
         self._objects.put(image.object_key, prepared.data, MEDIA_TYPES[image.format])
         self._objects.put(image.thumbnail_object_key, prepared.thumbnail, THUMBNAIL_MEDIA_TYPE)
-        self._index.put(image.account, [Entry(image.key, vectors)])
+        self._index.put(image.account, [image_entry(image, vectors)])
         try:
             self._library.commit_save(image)
         except PixelsTaken:
@@ -161,7 +162,8 @@ class SaveImage:
         if data is None:
             raise NotFound("the image has just been removed")
         labels = self._labels(decode(data))
-        self._index.put(image.account, [Entry(image.key, self._embed(data))])
+        relabelled = replace(image, labels=labels)
+        self._index.put(image.account, [image_entry(relabelled, self._embed(data))])
         renewed = self._library.renew(image, self._bundle.name, labels)
         if renewed is None:
             raise _already_stored(image, url_of)

@@ -2,46 +2,60 @@
 
 | pk                 | sk           | what                                                                             |
 |--------------------|--------------|----------------------------------------------------------------------------------|
-| LOG#bundle#account | PUT#key      | an entry: its vectors, in half precision                                         |
+| LOG#bundle#account | PUT#id       | entries that were put at once: keys, half-precision vectors, labels and times    |
 | LOG#bundle#account | REMOVE#key   | an entry is to be dropped                                                        |
 | LOG#bundle#account | GONE#key     | an entry was dropped: for a day no refresh puts it back, however late it was put |
 | LOG#bundle#account | SEGMENT#name | a segment is being written: if its writer is killed, this tells of its objects   |
+| LOG#bundle#account | SEEN#        | the version of the manifest that a search must know, or a later one              |
 | DIRTY#bundle       | account      | there is something to tidy; `mark` changes whenever there is something new       |
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Item, Table
-from crowdsight.search.index import Entry
-from crowdsight.search.segments import Rows, gather, half_unit
+from crowdsight.search.attributes import Attributes
+from crowdsight.search.index import Entry, check_vectors
+from crowdsight.search.segments import Rows, gather
+from crowdsight.search.vectors import half_unit
 
-PUT, REMOVE, GONE, SEGMENT = "PUT#", "REMOVE#", "GONE#", "SEGMENT#"
-PUTS_AND_REMOVALS = (PUT, REMOVE.replace("#", "$"))
-"""The range of sort keys that holds both and nothing else: `$` follows `#`."""
+PUT, REMOVE, SEEN, GONE, SEGMENT = "PUT#", "REMOVE#", "SEEN#", "GONE#", "SEGMENT#"
+PUTS_TO_SEEN = (PUT, SEEN)
+"""The range of sort keys that a search reads. The version comes last: of a refresh that has dropped something before it
+could be read, the version is then read."""
 
 KEEP_GONE_S = 86_400
+
+ITEM_BYTES = 300_000
+"""At most so much is put into an item; DynamoDB's own limit is 400 KB."""
 
 
 @dataclass(frozen=True)
 class Log:
     """What was put and removed. `rows`: the entries put and not removed; `removed`: keys [n].
 
-    `put_keys`: of all entries put. `is_whole`: nothing was left out because there was too much.
+    `put_ids`: of the items read; `length`: how much was put and removed, all in all. `manifest_version`: what was
+    dropped is in the manifest of this version, and in later ones.
     """
 
     rows: Rows
-    put_keys: tuple[str, ...]
+    put_ids: tuple[str, ...]
     removed: NDArray[np.bytes_]
-    is_whole: bool
+    length: int
+    manifest_version: int
 
     def __len__(self) -> int:
-        return len(self.put_keys) + len(self.removed)
+        return self.length
+
+    @property
+    def outdated(self) -> NDArray[np.bytes_]:
+        """The keys [n] whose rows in segments do not count: they were removed, or are in the log itself."""
+        return np.concatenate([self.removed, self.rows.keys])
 
 
 @dataclass(frozen=True)
@@ -72,10 +86,9 @@ class VectorLog:
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
         """Raises ValueError for vectors that do not fit the spaces."""
-        pk = self._pk(account)
-        self._table.put_many(
-            [{"pk": pk, "sk": f"{PUT}{entry.key}", "vectors": self._to_bytes(entry)} for entry in entries]
-        )
+        for entry in entries:
+            check_vectors(entry, self._dimensions)
+        self._table.put_many([self._item(account, chunk) for chunk in self._chunks(entries)])
         self._mark_dirty(account)
 
     def remove(self, account: str, keys: Sequence[str]) -> None:
@@ -87,29 +100,57 @@ class VectorLog:
         self._mark_dirty(account)
 
     def read(self, account: str, limit: int | None = None) -> Log:
-        """What was put and removed; `limit`: at most so many items, entries put first."""
+        """What was put and removed; `limit`: no more items are read when so much was, entries put first."""
         puts: list[Item] = []
-        removed: dict[str, None] = {}
-        items = self._table.query_all(self._pk(account), sk_between=PUTS_AND_REMOVALS)
-        for item in islice(items, limit):
-            if item["sk"].startswith(PUT):
-                puts.append(item)
-            else:
-                removed[item["sk"].removeprefix(REMOVE)] = None
-        is_whole = limit is None or len(puts) + len(removed) < limit
-        put_keys = tuple(item["sk"].removeprefix(PUT) for item in puts)
-        rows = self._rows([item for item, key in zip(puts, put_keys, strict=True) if key not in removed])
-        return Log(rows, put_keys, as_keys(list(removed)), is_whole)
+        removed: list[str] = []
+        length = version = pages = 0
+        start_key: Item | None = None
+        while pages == 0 or (start_key and (limit is None or length < limit)):
+            page = self._table.query(self._pk(account), sk_between=PUTS_TO_SEEN, start_key=start_key)
+            for item in page.items:
+                if item["sk"] == SEEN:
+                    version = item["version"]
+                elif item["sk"].startswith(PUT):
+                    puts.append(item)
+                    length += item["count"]
+                else:
+                    removed.append(item["sk"].removeprefix(REMOVE))
+                    length += 1
+                if limit is not None and length >= limit:
+                    break
+            start_key = page.next_key
+            pages += 1
+        removed_keys = as_keys(removed)
+        rows = gather([self._rows(item) for item in puts], self._dimensions).without(removed_keys)
+        if pages > 1 and len(rows):
+            # Between two pages a refresh may have dropped an entry that was read, and its removal that was not.
+            rows = rows.without(self.gone(account))
+        put_ids = tuple(item["sk"].removeprefix(PUT) for item in puts)
+        return Log(rows, put_ids, removed_keys, length, version)
 
     def gone(self, account: str) -> NDArray[np.bytes_]:
         """The keys [n] that must not be put back."""
         return as_keys([item["sk"].removeprefix(GONE) for item in self._table.query_all(self._pk(account), GONE)])
 
+    def see(self, account: str, version: int) -> None:
+        """From here on every search knows the manifest of this version, or a later one."""
+        try:
+            self._table.update(
+                self._pk(account),
+                SEEN,
+                "SET #version = :version",
+                "attribute_not_exists(pk) OR #version < :version",
+                {"version": version},
+                {"version": "version"},
+            )
+        except ConditionFailed:
+            pass  # another refresh was quicker
+
     def drop(self, account: str, log: Log) -> None:
         """Forget what a manifest in force now holds."""
         pk = self._pk(account)
         # Entries put go first: else one that was removed would be there again, for as long as this is cut in between.
-        self._table.delete_many((pk, f"{PUT}{key}") for key in log.put_keys)
+        self._table.delete_many((pk, f"{PUT}{put_id}") for put_id in log.put_ids)
         self._table.delete_many((pk, f"{REMOVE}{key.decode()}") for key in log.removed)
 
     # Segments being written
@@ -151,31 +192,43 @@ class VectorLog:
     def _pk(self, account: str) -> str:
         return f"LOG#{self._bundle_name}#{account}"
 
-    def _to_bytes(self, entry: Entry) -> dict[str, bytes]:
-        if entry.vectors.keys() != self._dimensions.keys():
-            raise ValueError(f"{entry.key} has vectors in {sorted(entry.vectors)}, not {sorted(self._dimensions)}")
+    def _chunks(self, entries: Sequence[Entry]) -> list[list[Entry]]:
+        """Entries in groups that an item has room for."""
+        chunks: list[list[Entry]] = [[]]
+        size_bytes = 0
+        for entry in entries:
+            entry_bytes = 2 * sum(self._dimensions.values()) + len(entry.key) + len(json.dumps(dict(entry.labels))) + 24
+            if chunks[-1] and size_bytes + entry_bytes > ITEM_BYTES:
+                chunks.append([])
+                size_bytes = 0
+            chunks[-1].append(entry)
+            size_bytes += entry_bytes
+        return [chunk for chunk in chunks if chunk]
+
+    def _item(self, account: str, entries: Sequence[Entry]) -> Item:
+        vectors = {
+            space: half_unit(np.stack([np.asarray(entry.vectors[space], np.float32) for entry in entries])).tobytes()
+            for space in self._dimensions
+        }
         return {
-            space: half_unit(checked_vector(entry.vectors[space], size)).tobytes()
-            for space, size in self._dimensions.items()
+            "pk": self._pk(account),
+            "sk": f"{PUT}{self._new_id()}",
+            "count": len(entries),
+            "keys": json.dumps([entry.key for entry in entries]),
+            "vectors": vectors,
+            "labels": json.dumps([dict(entry.labels) for entry in entries]),
+            "times_ms": json.dumps([entry.time_ms for entry in entries]),
         }
 
-    def _rows(self, items: Sequence[Item]) -> Rows:
-        keys = as_keys([item["sk"].removeprefix(PUT) for item in items])
+    def _rows(self, item: Item) -> Rows:
         matrices = {
-            space: np.frombuffer(b"".join(item["vectors"][space] for item in items), "<f2").reshape(-1, size)
+            space: np.frombuffer(item["vectors"][space], "<f2").reshape(-1, size)
             for space, size in self._dimensions.items()
         }
-        return gather([Rows(keys, matrices)], self._dimensions)
+        attributes = Attributes.of(json.loads(item["times_ms"]), json.loads(item["labels"]))
+        return Rows(as_keys(json.loads(item["keys"])), matrices, attributes)
 
 
 def as_keys(keys: Sequence[str]) -> NDArray[np.bytes_]:
     """Keys as an array [n] of fixed-width bytes."""
     return np.array([key.encode() for key in keys], dtype="S") if keys else np.empty(0, "S1")
-
-
-def checked_vector(vector: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """Raises ValueError unless it is finite and has these dimensions."""
-    array = np.asarray(vector, np.float32)
-    if array.shape != (dimensions,) or not np.isfinite(array).all():
-        raise ValueError(f"a vector of {dimensions} finite numbers is needed, not one of shape {array.shape}")
-    return array

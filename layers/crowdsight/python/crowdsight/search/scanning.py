@@ -1,0 +1,188 @@
+"""Searching one segment: all of it, or the cells that can matter.
+
+A query is compared with the middles of all cells, and with the codes of the nearest ones. What the codes say is
+uncertain by a known amount, so that the vectors that may be among the nearest are compared in half precision. Then come
+the cells whose middles score so much that their vectors may still be among the nearest: as far as, when the segment was
+written, vectors had neighbours that strayed from the middles of their cells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdsight.search.codes import ERROR_PER_SCALE, QueryPlanes
+from crowdsight.search.nearest import Nearest
+from crowdsight.search.segments import Cells, CodedCell, Segment, Segments, VectorCell
+from crowdsight.search.vectors import cosines
+
+FIRST_CELLS, MORE_CELLS = 4, 16
+"""How many cells are looked at first, and at a time after that, before it is asked again which others can matter."""
+
+LEAST_ROWS, MORE_ROWS = 64, 512
+"""How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
+
+ALL_CELLS = 64
+"""How many cells are read at a time where all are compared."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """`unit`: a unit query [dimensions]; `found`: the nearest met so far."""
+
+    unit: NDArray[np.float32]
+    found: Nearest
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a search wants of segments.
+
+    `outdated`: keys that do not count. `recall`: which share of the nearest is to be found, up to 1; with 1 all vectors
+    are compared.
+    """
+
+    space: str
+    queries: Sequence[Query]
+    outdated: NDArray[np.bytes_]
+    recall: float
+
+
+class Scanner:
+    """Searches the segments of one account, under a prefix of the bucket."""
+
+    def __init__(self, segments: Segments, prefix: str) -> None:
+        self._segments = segments
+        self._prefix = prefix
+
+    def scan(self, segment: Segment, scan: Scan, allowed: NDArray[np.bool_] | None) -> None:
+        """Offer the nearest of a segment's entries. `allowed`: which rows [rows] count; None for all.
+
+        Raises Damaged.
+        """
+        cells = self._segments.cells(self._prefix, segment, scan.space)
+        if allowed is not None:
+            allowed = allowed[self._segments.order(self._prefix, segment, scan.space)]
+            counts = np.add.reduceat(allowed, cells.starts[:-1], dtype=np.int64)
+        else:
+            counts = np.diff(cells.starts)
+        if not counts.any():
+            return
+        if scan.recall >= 1 or not self._segments.is_coded(segment, scan.space):
+            self._compare_all(segment, scan, cells, counts, allowed)
+            return
+        products = cells.products(np.stack([query.unit for query in scan.queries]))
+        for query, near in zip(scan.queries, products, strict=True):
+            _Search(self, segment, scan, cells, allowed, query, near).run(counts)
+
+    def _compare_all(
+        self, segment: Segment, scan: Scan, cells: Cells, counts: NDArray[np.int64], allowed: NDArray[np.bool_] | None
+    ) -> None:
+        wanted = np.flatnonzero(counts)
+        for first in range(0, len(wanted), ALL_CELLS):
+            some = wanted[first : first + ALL_CELLS].tolist()
+            for cell, block in zip(some, self.vectors(segment, scan, some), strict=True):
+                counting = ~np.isin(block.keys, scan.outdated)
+                if allowed is not None:
+                    counting &= allowed[cells.starts[cell] : cells.starts[cell + 1]]
+                vectors, keys = block.vectors, block.keys
+                if not counting.all():
+                    vectors, keys = vectors[counting], keys[counting]
+                for query in scan.queries:
+                    query.found.offer(cosines(vectors, query.unit), keys)
+
+    def rotated(self, scan: Scan, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._segments.rotated(scan.space, unit)
+
+    def coded(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[CodedCell]:
+        return self._segments.coded(self._prefix, segment, scan.space, wanted)
+
+    def vectors(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[VectorCell]:
+        return self._segments.vectors(self._prefix, segment, scan.space, wanted)
+
+
+class _Search:
+    """One query in one segment. `near`: its inner products [cells] with the middles."""
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        segment: Segment,
+        scan: Scan,
+        cells: Cells,
+        allowed: NDArray[np.bool_] | None,
+        query: Query,
+        near: NDArray[np.float32],
+    ) -> None:
+        self._scanner = scanner
+        self._segment = segment
+        self._scan = scan
+        self._cells = cells
+        self._allowed = allowed
+        self._query = query
+        self._near = near
+        self._planes = QueryPlanes.of(scanner.rotated(scan, query.unit))
+        # Codes miss less than this: most of the nearest are above the floor, and not just at it.
+        self._deviations = NormalDist().inv_cdf(scan.recall)
+        self._farthest = cells.farthest_stray((2 + scan.recall) / 3)
+
+    def run(self, counts: NDArray[np.int64]) -> None:
+        """`counts`: how many vectors [cells] count."""
+        left = counts > 0
+        distances = np.where(left, self._cells.half_squares - self._near, np.inf)
+        wanted = _smallest(distances, min(FIRST_CELLS, int(left.sum())))
+        highest = self._near + np.float32(self._farthest) * self._cells.radii
+        while len(wanted):
+            left[wanted] = False
+            self._look(np.sort(wanted))
+            others = np.flatnonzero(left & (highest >= self._query.found.floor))
+            wanted = others[_smallest(-highest[others], min(MORE_CELLS, len(others)))]
+
+    def _look(self, wanted: NDArray[np.int64]) -> None:
+        """Offer what is near in some cells, ascending."""
+        cells, found = self._cells, self._query.found
+        coded = self._scanner.coded(self._segment, self._scan, wanted.tolist())
+        sizes = cells.starts[wanted + 1] - cells.starts[wanted]
+        scales = np.concatenate([cell.scale_bytes for cell in coded]) * np.repeat(cells.scale_steps[wanted], sizes)
+        scales += np.repeat(cells.lowest_scales[wanted], sizes)
+        strays = self._planes.products(np.concatenate([cell.codes for cell in coded], axis=1)) * scales
+        estimates = np.repeat(self._near[wanted], sizes) + strays
+        highest = estimates + np.float32(self._deviations * ERROR_PER_SCALE) * scales
+        if self._allowed is not None:
+            bounds = zip(cells.starts[wanted].tolist(), cells.starts[wanted + 1].tolist(), strict=True)
+            counting = np.concatenate([self._allowed[start:end] for start, end in bounds])
+            highest[~counting] = estimates[~counting] = -np.inf
+        wanted_rows = max(LEAST_ROWS, 4 * found.room)
+        while True:
+            # The most promising first: what they score spares others.
+            promising = np.flatnonzero((highest >= found.floor) & (highest > -np.inf))
+            chosen = promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))]
+            self._compare(wanted, sizes, np.sort(chosen))
+            if len(chosen) == len(promising):
+                return
+            highest[chosen] = -np.inf
+            wanted_rows = max(MORE_ROWS, wanted_rows)
+
+    def _compare(self, wanted: NDArray[np.int64], sizes: NDArray[np.int64], chosen: NDArray[np.int64]) -> None:
+        """Compare the query with some vectors of these cells, counted over all of them, ascending."""
+        if not len(chosen):
+            return
+        ends = np.cumsum(sizes)
+        bounds = np.searchsorted(chosen, np.concatenate([[0], ends])).tolist()
+        filled = [at for at in range(len(wanted)) if bounds[at + 1] > bounds[at]]
+        blocks = self._scanner.vectors(self._segment, self._scan, wanted[filled].tolist())
+        places = [chosen[bounds[at] : bounds[at + 1]] - (ends[at] - sizes[at]) for at in filled]
+        pairs = list(zip(blocks, places, strict=True))
+        keys = np.concatenate([block.keys[place] for block, place in pairs])
+        scores = cosines(np.concatenate([block.vectors[place] for block, place in pairs]), self._query.unit)
+        if len(self._scan.outdated):
+            counting = ~np.isin(keys, self._scan.outdated)
+            scores, keys = scores[counting], keys[counting]
+        self._query.found.offer(scores, keys)
+
+
+def _smallest(numbers: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The places of the `count` smallest, in no order."""
+    return np.argpartition(numbers, count - 1)[:count] if 0 < count < len(numbers) else np.arange(len(numbers))[:count]

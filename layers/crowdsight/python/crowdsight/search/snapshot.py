@@ -1,0 +1,137 @@
+"""What an account has at one moment: the log, and the segments of one manifest."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdsight.search.index import EVERYTHING, Filter, IndexStats, Match, checked_vector
+from crowdsight.search.manifest import Current
+from crowdsight.search.nearest import Nearest
+from crowdsight.search.scanning import Query, Scan, Scanner
+from crowdsight.search.segments import Damaged, Segment, Segments
+from crowdsight.search.vector_log import Log, as_keys
+from crowdsight.search.vectors import cosines, single, unit_query
+
+logger = logging.getLogger(__name__)
+
+
+class Snapshot:
+    """Answers as `VectorIndex` does, from `log` and `current`.
+
+    `damaged`: the names of segments that could not be read; they are left out, with a line in the log.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        prefix: str,
+        spaces: Mapping[str, int],
+        recall: float,
+        log: Log,
+        current: Current,
+    ) -> None:
+        self.log = log
+        self.current = current
+        self.damaged: list[str] = []
+        self._segments = segments
+        self._prefix = prefix
+        self._spaces = spaces
+        self._recall = recall
+        self._scanner = Scanner(segments, prefix)
+
+    def search(
+        self, space: str, queries: NDArray[np.float32], limit: int, where: Filter = EVERYTHING
+    ) -> list[list[Match]]:
+        """See `VectorIndex.search`."""
+        units = [unit_query(checked_vector(query, self._spaces[space])) for query in queries]
+        asked = [Query(unit, Nearest(limit)) for unit in units]
+        if asked:
+            self._search_log(space, asked, where)
+            scan = Scan(space, asked, self.log.outdated, self._recall)
+            self._each_segment(lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
+        return [query.found.matches() for query in asked]
+
+    def vectors(self, keys: Sequence[str]) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """See `VectorIndex.vectors`."""
+        wanted = np.unique(as_keys(keys))
+        found: dict[str, dict[str, NDArray[np.float32]]] = {}
+
+        def add(names: NDArray[np.bytes_], matrices: Mapping[str, NDArray[np.float16]]) -> None:
+            for at, name in enumerate(names):
+                found[name.decode()] = {space: single(matrix[at]) for space, matrix in matrices.items()}
+
+        logged = self.log.rows.take(np.isin(self.log.rows.keys, wanted))
+        add(logged.keys, logged.matrices)
+        others = wanted[~np.isin(wanted, self.log.outdated)]
+
+        def read(segment: Segment) -> None:
+            rows = self._segments.find(self._prefix, segment, others)
+            there = (rows >= 0) & ~np.isin(rows, self._segments.deleted(self._prefix, segment))
+            matrices = {
+                space: self._segments.vectors_of(self._prefix, segment, rows[there], space) for space in self._spaces
+            }
+            add(others[there], matrices)
+
+        self._each_segment(read)
+        return found
+
+    def keys(self) -> list[str]:
+        """See `VectorIndex.keys`."""
+        found = [self.log.rows.keys]
+
+        def read(segment: Segment) -> None:
+            deleted = self._segments.deleted(self._prefix, segment)
+            keys = np.delete(self._segments.keys(self._prefix, segment), deleted)
+            found.append(keys[~np.isin(keys, self.log.outdated)])
+
+        self._each_segment(read)
+        return [key.decode() for keys in found for key in keys]
+
+    def stats(self) -> IndexStats:
+        """See `VectorIndex.stats`."""
+        counts = [len(self.log.rows)]
+
+        def count(segment: Segment) -> None:
+            rows = self._segments.find(self._prefix, segment, self.log.outdated)
+            lost = np.union1d(self._segments.deleted(self._prefix, segment), rows[rows >= 0])
+            counts.append(segment.rows - len(lost))
+
+        self._each_segment(count)
+        return IndexStats(sum(counts), len(self.current.manifest.segments), len(self.log))
+
+    def _search_log(self, space: str, queries: Sequence[Query], where: Filter) -> None:
+        rows = self.log.rows
+        if where != EVERYTHING:
+            allowed = rows.attributes.allowed(where)
+            if where.keys is not None:
+                allowed &= np.isin(rows.keys, as_keys(list(where.keys)))
+            rows = rows.take(allowed)
+        for query in queries:
+            query.found.offer(cosines(rows.matrices[space], query.unit), rows.keys)
+
+    def _each_segment(self, do: Callable[[Segment], None]) -> None:
+        """The largest first: what is found there spares the others."""
+        for segment in sorted(self.current.manifest.segments, key=lambda segment: -segment.rows):
+            try:
+                do(segment)
+            except Damaged as error:
+                logger.error("segment %s under %s is damaged: %s", segment.name, self._prefix, error)
+                self.damaged.append(segment.name)
+
+    def _allowed(self, segment: Segment, where: Filter) -> NDArray[np.bool_] | None:
+        """Which rows of a segment count, None if all do."""
+        if where == EVERYTHING and segment.deletions is None:
+            return None
+        if where == EVERYTHING:
+            allowed = np.ones(segment.rows, np.bool_)
+        else:
+            allowed = self._segments.attributes(self._prefix, segment).allowed(where)
+        allowed[self._segments.deleted(self._prefix, segment)] = False
+        if where.keys is not None:
+            rows = self._segments.find(self._prefix, segment, as_keys(sorted(set(where.keys))))
+            among = np.zeros(segment.rows, np.bool_)
+            among[rows[rows >= 0]] = True
+            allowed &= among
+        return allowed

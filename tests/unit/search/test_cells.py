@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from crowdsight.search.cells import (
+    SAMPLE_NEIGHBOURS,
+    SAMPLE_QUERIES,
+    divide,
+    half_squares,
+    rows_of_a_cell,
+    strays_of_neighbours,
+)
+from crowdsight.search.vectors import half_unit, single
+
+
+def clustered(count: int, clusters: int = 20, size: int = 16) -> np.ndarray:
+    random = np.random.default_rng(4)
+    middles = random.normal(size=(clusters, size))
+    vectors = middles[random.integers(0, clusters, count)] + 0.2 * random.normal(size=(count, size))
+    return half_unit(vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 5, 100, 3000])
+@pytest.mark.parametrize("cell_rows", [1, 7, 50])
+def test_every_vector_is_in_one_cell_no_cell_is_empty_and_none_too_large(count: int, cell_rows: int) -> None:
+    cell_of = divide(clustered(count), cell_rows)
+    sizes = np.bincount(cell_of)
+    assert len(cell_of) == sizes.sum() == count
+    assert sizes.min() >= 1 and sizes.max() <= 2 * cell_rows
+
+
+def test_identical_vectors_are_divided_nevertheless() -> None:
+    rows = np.repeat(clustered(2), [900, 3], axis=0)
+    sizes = np.bincount(divide(rows, 10))
+    assert sizes.sum() == 903 and sizes.min() >= 1 and sizes.max() <= 20
+
+
+def test_near_vectors_share_cells() -> None:
+    rows = clustered(2000)
+    cell_of = divide(rows, 50)
+    numbers = single(rows)
+    middles = np.stack([numbers[cell_of == cell].mean(axis=0) for cell in range(cell_of.max() + 1)])
+    within = np.square(numbers - middles[cell_of]).sum()
+    assert within < 0.5 * np.square(numbers - numbers.mean(axis=0)).sum()
+
+
+def test_a_division_is_always_the_same() -> None:
+    rows = clustered(1000)
+    assert (divide(rows, 20) == divide(rows, 20)).all()
+
+
+def test_cells_are_about_as_many_as_vectors_in_a_cell() -> None:
+    assert [rows_of_a_cell(count) for count in (1, 10_000, 1_000_000)] == [1, 75, 750]
+
+
+def test_strays_tell_which_cells_hold_a_share_of_all_neighbours() -> None:
+    rows = clustered(400)
+    cell_of = divide(rows, 40)
+    numbers = single(rows)
+    middles = np.stack([numbers[cell_of == cell].mean(axis=0) for cell in range(cell_of.max() + 1)])
+    radii = np.sqrt(
+        [np.square(numbers[cell_of == at] - middle).sum(axis=1).mean() for at, middle in enumerate(middles)]
+    )
+    strays = strays_of_neighbours(rows, cell_of, middles, radii.astype(np.float32))
+    assert len(strays) == SAMPLE_QUERIES * SAMPLE_NEIGHBOURS
+    assert (np.diff(strays) >= 0).all()
+    scores = numbers @ numbers.T
+    np.fill_diagonal(scores, -np.inf)
+    neighbours = np.argsort(-scores, axis=1)[:, :SAMPLE_NEIGHBOURS]
+    owners = cell_of[neighbours]
+    floors = np.take_along_axis(scores, neighbours, axis=1)
+    for share in (0.5, 0.9, 0.99):
+        reach = np.take_along_axis(numbers @ middles.T, owners, axis=1) + np.quantile(strays, share) * radii[owners]
+        assert (reach >= floors).mean() == pytest.approx(share, abs=0.05)
+
+
+def test_the_greatest_product_less_half_the_square_is_the_nearest_middle() -> None:
+    random = np.random.default_rng(5)
+    middles, vectors = (random.normal(size=(count, 8)).astype(np.float32) for count in (30, 50))
+    nearest = (vectors @ middles.T - half_squares(middles)).argmax(axis=1)
+    assert (nearest == np.square(vectors[:, np.newaxis] - middles).sum(axis=2).argmin(axis=1)).all()

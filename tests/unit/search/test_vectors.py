@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crowdsight.search.vectors import BLOCK_ROWS, cosines, half_unit, single, unit_query
+
+
+def test_every_finite_number_of_half_precision_is_the_same_in_single_precision() -> None:
+    halves = np.arange(65_536, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)]
+    exact = finite.astype(np.float32)
+    assert (single(finite).view(np.uint32) == exact.view(np.uint32)).all()  # the sign of zero included
+    assert (single(finite[:60_000].reshape(200, 300)) == exact[:60_000].reshape(200, 300)).all()
+
+
+VECTORS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=8, max_size=8).filter(lambda v: np.linalg.norm(v) > 1e-3)
+
+
+@given(VECTORS, VECTORS)
+def test_a_cosine_is_right_to_half_precision_and_that_of_a_vector_with_itself_is_1(
+    one: list[float], other: list[float]
+) -> None:
+    a, b = np.array(one, np.float32), np.array(other, np.float32)
+    itself, another = cosines(np.stack([half_unit(a), half_unit(b)]), unit_query(a))
+    expected = float(a.astype(float) @ b.astype(float)) / float(np.linalg.norm(a.astype(float)))
+    expected /= float(np.linalg.norm(b.astype(float)))
+    assert itself == pytest.approx(1.0, abs=5e-7)
+    assert another == pytest.approx(expected, abs=1.5e-3)
+    assert -1 <= another <= 1
+
+
+def test_a_vector_of_zeros_is_like_nothing() -> None:
+    zeros = np.zeros(3, np.float32)
+    rows = np.stack([half_unit(zeros), half_unit(np.ones(3, np.float32))])
+    assert cosines(rows, unit_query(np.ones(3, np.float32))).tolist() == pytest.approx([0.0, 1.0])
+    assert cosines(rows, unit_query(zeros)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, 2 * BLOCK_ROWS + 1])
+def test_rows_are_compared_block_by_block_and_none_is_left_out(count: int) -> None:
+    random = np.random.default_rng(3)
+    matrix = random.normal(size=(count, 4)).astype(np.float16)
+    query = unit_query(np.array([1, 2, 3, 4], np.float32))
+    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
+    expected = matrix.astype(np.float64) @ query.astype(np.float64) / np.maximum(lengths, 1e-9)
+    assert cosines(matrix, query) == pytest.approx(expected, abs=1e-5)
