@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--count", type=_positive, default=1_000_000, metavar="N", help="generated (default: %(default)s)")
     top.add_argument("--dimensions", type=_positive, default=512, metavar="N", help="default: %(default)s")
-    top.add_argument("--clusters", type=_positive, default=2000, metavar="N", help="default: %(default)s")
+    top.add_argument("--clusters", type=_positive, metavar="N", help="default: one for 500 vectors, at least 20")
     top.add_argument("--noise", type=float, default=0.7, metavar="X", help="within a cluster (default: %(default)s)")
     top.add_argument(
         "--skew", type=float, default=0.5, metavar="X", help="of the clusters' sizes (default: %(default)s)"
@@ -75,7 +75,8 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _generated(options: argparse.Namespace) -> Wanted:
-    kind = Clustered(options.dimensions, options.clusters, options.noise, options.skew, options.seed)
+    clusters = options.clusters or max(20, options.count // 500)
+    kind = Clustered(options.dimensions, clusters, options.noise, options.skew, options.seed)
     starts = range(0, options.count, PUT_ROWS)
 
     def blocks() -> Iterator[NDArray[np.float32]]:

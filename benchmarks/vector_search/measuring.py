@@ -26,7 +26,7 @@ LARGEST_EXACT_BYTES = 8 * 1024**3
 
 LEAST_RECALL, LEAST_SPEED, MOST_P99, LEAST_COLD = 0.99, 20, 3, 25
 LEAST_ROWS = 1_000_000
-"""The speed and the bytes read are required of collections of so many vectors or more."""
+"""The speed, the bytes read and the comparison with faiss are required of collections of so many vectors or more."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,13 @@ class Report:
             missed[f"a cold search reads 1/{1 / self.cold.share:.0f} of the vectors, not 1/{LEAST_COLD}"] = (
                 self.cold.share > 1 / LEAST_COLD
             )
-        if self.faiss:
+        if self.count >= LEAST_ROWS and self.faiss:
             missed[f"building took {self.build_s:.1f} s, more than half of faiss's {self.faiss.build_s:.1f}"] = (
                 self.build_s > self.faiss.build_s / 2
             )
-            missed[f"faiss finds in {self.faiss.trial.median_ms:.2f} ms"] = (
-                self.faiss.trial.median_ms < self.ours.median_ms
+            missed[f"faiss finds as many in {self.faiss.trial.median_ms:.2f} ms"] = (
+                self.faiss.trial.recall >= min(self.ours.recall, LEAST_RECALL)
+                and self.faiss.trial.median_ms < self.ours.median_ms
             )
         missed[f"an append was found after {self.append.seen_s:.2f} s"] = self.append.seen_s >= 1
         return [what for what, is_missed in missed.items() if is_missed]
@@ -141,9 +142,7 @@ def measure(wanted: Wanted, tell: Callable[[str], None]) -> Report:
     with open_store() as store:
         index, _ = store.new_index(wanted.dimensions, wanted.recall)
         tell("building the index")
-        began = time.perf_counter()
-        _build(index, wanted)
-        build_s = time.perf_counter() - began
+        build_s = _build(index, wanted)
         tell("searching cold")
         cold = _try_cold(store, wanted)
         tell("searching warm")
@@ -220,14 +219,21 @@ def _truth(wanted: Wanted) -> NDArray[np.int64]:
     return np.take_along_axis(rows, np.argsort(-scores, axis=1)[:, : wanted.k], axis=1)
 
 
-def _build(index: S3VectorIndex, wanted: Wanted) -> None:
+def _build(index: S3VectorIndex, wanted: Wanted) -> float:
+    """How long it takes to put all vectors, in seconds."""
     first = 0
+    seconds = 0.0
     for block in wanted.blocks():
         for start in range(0, len(block), PUT_ROWS):
             some = block[start : start + PUT_ROWS]
-            index.put(ACCOUNT, [Entry(_key(first + start + at), {SPACE: vector}) for at, vector in enumerate(some)])
+            entries = [Entry(_key(first + start + at), {SPACE: vector}) for at, vector in enumerate(some)]
+            began = time.perf_counter()
+            index.put(ACCOUNT, entries)
+            seconds += time.perf_counter() - began
         first += len(block)
+    began = time.perf_counter()
     index.refresh()
+    return seconds + time.perf_counter() - began
 
 
 def _try_cold(store: Store, wanted: Wanted) -> Cold:
@@ -246,7 +252,8 @@ def _try_cold(store: Store, wanted: Wanted) -> Cold:
 
 def _append(index: S3VectorIndex, wanted: Wanted) -> Append:
     random = np.random.default_rng(1000)
-    vectors = random.standard_normal((APPENDED, wanted.dimensions)).astype(np.float32)
+    alike = wanted.queries[random.integers(0, len(wanted.queries), APPENDED)]
+    vectors = alike + random.standard_normal(alike.shape).astype(np.float32) * np.float32(0.2 / np.sqrt(alike.shape[1]))
     entries = [Entry(_key(wanted.count + at), {SPACE: vector}) for at, vector in enumerate(vectors)]
     began = time.perf_counter()
     index.put(ACCOUNT, entries)

@@ -17,8 +17,7 @@ def test_it_builds_searches_cold_and_warm_appends_and_tells_figures(
     np.save(tmp_path / "vectors.npy", kind.vectors(9000))
     np.save(tmp_path / "queries.npy", kind.vectors(40, stream=1))
     code = main(["--vectors", str(tmp_path / "vectors.npy"), "--queries", str(tmp_path / "queries.npy"), "--k", "5"])
-    printed = capsys.readouterr()
-    report = json.loads(printed.out)
+    report = json.loads(capsys.readouterr().out)
     assert (report["vectors"], report["dimensions"], report["k"]) == (9000, 64, 5)
     assert report["recall"] >= 0.97
     assert report["median_ms"] > 0 and report["exact_median_ms"] > 0
@@ -26,9 +25,6 @@ def test_it_builds_searches_cold_and_warm_appends_and_tells_figures(
     assert 0 < report["cold"]["bytes_read"] < 9000 * 64 * 4
     assert report["append"]["seen_s"] >= report["append"]["put_s"]
     assert report["ok"] == (code == OK) and code in (OK, TOO_LITTLE)
-    assert bool(code) == any(
-        line.startswith(("recall", "building", "faiss", "an append")) for line in printed.err.splitlines()
-    )
 
 
 @pytest.mark.parametrize("shape", [(4,), (0, 8)])

@@ -141,7 +141,7 @@ def test_nobody_but_image_search_reaches_its_table_and_only_the_sweep_its_index(
         ("find_images", {"GetItem", "BatchGetItem", "PutItem", "Query"}),
         ("find_similar", {"GetItem", "BatchGetItem", "Query"}),
         ("save_image", {"GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}),
-        ("refresh_index", {"Query", "PutItem", "DeleteItem", "BatchWriteItem"}),
+        ("refresh_index", {"Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}),
         ("sweep_images", {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}),
         ("get_image", {"GetItem"}),
     ],

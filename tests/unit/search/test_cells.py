@@ -49,7 +49,7 @@ def test_a_division_is_always_the_same() -> None:
 
 
 def test_cells_are_about_as_many_as_vectors_in_a_cell() -> None:
-    assert [rows_of_a_cell(count) for count in (1, 10_000, 1_000_000)] == [1, 75, 750]
+    assert [rows_of_a_cell(count) for count in (1, 10_000, 1_000_000)] == [1, 100, 1000]
 
 
 def test_strays_tell_which_cells_hold_a_share_of_all_neighbours() -> None:

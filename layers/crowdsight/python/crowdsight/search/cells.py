@@ -15,8 +15,8 @@ BRANCHES = 2048
 """The most groups of one division. Where vectors are in more clusters than there are groups, many clusters are
 scattered over all of them; so few, wide divisions are better than many narrow ones."""
 
-ROUNDS = 6
-SAMPLES_PER_GROUP = 32
+ROUNDS = 5
+SAMPLES_PER_GROUP = 24
 SEED = 1982
 SAMPLE_QUERIES = 128
 SAMPLE_NEIGHBOURS = 10
@@ -27,7 +27,7 @@ LEAST_RADIUS = np.float32(1e-6)
 
 def rows_of_a_cell(rows: int) -> int:
     """How many vectors a cell should have, of so many: a query looks at all middles, and into some cells."""
-    return max(1, round(0.75 * math.sqrt(rows)))
+    return max(1, round(math.sqrt(rows)))
 
 
 def divide(rows: NDArray[np.float16], cell_rows: int) -> NDArray[np.int32]:

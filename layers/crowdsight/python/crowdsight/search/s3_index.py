@@ -26,14 +26,12 @@ from crowdsight.search.index import (
     check_account,
     check_entries,
     check_keys,
-    check_vectors,
 )
 from crowdsight.search.manifest import Manifests
 from crowdsight.search.objects import Objects
 from crowdsight.search.segments import CACHE_BYTES, Rows, Segments, gather
 from crowdsight.search.snapshot import Snapshot
-from crowdsight.search.vector_log import VectorLog, as_keys
-from crowdsight.search.vectors import half_unit
+from crowdsight.search.vector_log import VectorLog, as_keys, half_matrices
 
 BUNDLE_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 READ_ATTEMPTS = 3
@@ -78,8 +76,6 @@ class S3VectorIndex:
         """See `VectorIndex.put`. Many entries at once become a segment without passing through the log."""
         check_account(account)
         check_entries(entries)
-        for entry in entries:
-            check_vectors(entry, self._spaces)
         if len(entries) < FULL_ROWS:
             self._log.put(account, entries)
         else:
@@ -137,10 +133,7 @@ class S3VectorIndex:
         return Snapshot(self._segments, prefix, self._spaces, self._recall, log, current)
 
     def _rows(self, entries: Sequence[Entry]) -> Rows:
-        matrices = {
-            space: half_unit(np.stack([np.asarray(entry.vectors[space], np.float32) for entry in entries]))
-            for space in self._spaces
-        }
+        matrices = half_matrices(entries, self._spaces)
         attributes = Attributes.of([entry.time_ms for entry in entries], [entry.labels for entry in entries])
         return gather([Rows(as_keys([entry.key for entry in entries]), matrices, attributes)], self._spaces)
 

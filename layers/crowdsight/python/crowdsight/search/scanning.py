@@ -18,8 +18,14 @@ from crowdsight.search.nearest import Nearest
 from crowdsight.search.segments import Cells, CodedCell, Segment, Segments, VectorCell
 from crowdsight.search.vectors import cosines
 
-FIRST_CELLS, MORE_CELLS = 4, 16
+FIRST_CELLS, MORE_CELLS = 6, 24
 """How many cells are looked at first, and at a time after that, before it is asked again which others can matter."""
+
+MANY_CELLS = 128
+"""After so many cells only those are looked at that can matter by what this query has met."""
+
+BEYOND = 1.25
+"""How much farther vectors may stray that were not met than those that were."""
 
 LEAST_ROWS, MORE_ROWS = 64, 512
 """How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
@@ -126,6 +132,7 @@ class _Search:
         self._planes = QueryPlanes.of(scanner.rotated(scan, query.unit))
         # Codes miss less than this: most of the nearest are above the floor, and not just at it.
         self._deviations = NormalDist().inv_cdf(scan.recall)
+        self._met = 0.0  # how far any vector met so far strays, in radii of its cell
         self._farthest = cells.farthest_stray((2 + scan.recall) / 3)
 
     def run(self, counts: NDArray[np.int64]) -> None:
@@ -134,10 +141,17 @@ class _Search:
         distances = np.where(left, self._cells.half_squares - self._near, np.inf)
         wanted = _smallest(distances, min(FIRST_CELLS, int(left.sum())))
         highest = self._near + np.float32(self._farthest) * self._cells.radii
+        looked_at = 0
         while len(wanted):
             left[wanted] = False
             self._look(np.sort(wanted))
-            others = np.flatnonzero(left & (highest >= self._query.found.floor))
+            looked_at += len(wanted)
+            floor = self._query.found.floor
+            others = np.flatnonzero(left & (highest >= floor))
+            if looked_at >= MANY_CELLS:
+                # A query unlike the vectors: what none met so far does, few others do.
+                reach = np.float32(BEYOND * self._met) * self._cells.radii[others]
+                others = others[self._near[others] + reach >= floor]
             wanted = others[_smallest(-highest[others], min(MORE_CELLS, len(others)))]
 
     def _look(self, wanted: NDArray[np.int64]) -> None:
@@ -149,6 +163,7 @@ class _Search:
         scales += np.repeat(cells.lowest_scales[wanted], sizes)
         strays = self._planes.products(np.concatenate([cell.codes for cell in coded], axis=1)) * scales
         estimates = np.repeat(self._near[wanted], sizes) + strays
+        self._met = max(self._met, float((strays / np.repeat(cells.radii[wanted], sizes)).max()))
         highest = estimates + np.float32(self._deviations * ERROR_PER_SCALE) * scales
         if self._allowed is not None:
             bounds = zip(cells.starts[wanted].tolist(), cells.starts[wanted + 1].tolist(), strict=True)

@@ -20,6 +20,7 @@ Damaged.
 
 import hashlib
 import io
+import math
 import threading
 import zipfile
 import zlib
@@ -191,7 +192,8 @@ class Cells:
 
     def farthest_stray(self, recall: float) -> float:
         """How far the vectors of cells must be reckoned to stray, in radii, to find this share of neighbours."""
-        return float(np.quantile(self.strays, recall, method="higher")) if len(self.strays) else np.inf
+        last = len(self.strays) - 1
+        return float(self.strays[math.ceil(recall * last)]) if last >= 0 else math.inf
 
     def products(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """The inner products [queries, cells] of queries [queries, dimensions] with the middles."""
@@ -492,20 +494,21 @@ class Segments:
     ) -> list[Any]:
         """The cells of an object that has `row_bytes` a row."""
         object_key = _object_key(prefix, segment.name, part)
-        bounds = [int(start) * row_bytes for start in starts]
-
-        def load(cells: Sequence[int]) -> list[Any]:
-            first = bounds[cells[0]]
-            data = memoryview(self._range(object_key, first, bounds[cells[-1] + 1] - first))
-            loaded = []
-            for cell in cells:
-                block = data[bounds[cell] - first : bounds[cell + 1] - first]
-                if zlib.crc32(block) != sums[cell]:
-                    raise Damaged(f"cell {cell} of {object_key} is not what its segment says")
-                loaded.append(decode(cell, block))
-            return loaded
 
         def load_all(missing: Sequence[int]) -> list[Any]:
+            bounds = (starts * row_bytes).tolist()
+
+            def load(cells: Sequence[int]) -> list[Any]:
+                first = bounds[cells[0]]
+                data = memoryview(self._range(object_key, first, bounds[cells[-1] + 1] - first))
+                loaded = []
+                for cell in cells:
+                    block = data[bounds[cell] - first : bounds[cell + 1] - first]
+                    if zlib.crc32(block) != sums[cell]:
+                        raise Damaged(f"cell {cell} of {object_key} is not what its segment says")
+                    loaded.append(decode(cell, block))
+                return loaded
+
             return list(chain.from_iterable(self._readers.map(load, _runs(missing, bounds))))
 
         return self._cache.get_many((prefix, segment.name, part), list(wanted), load_all)

@@ -22,7 +22,7 @@ from crowdsight.dynamodb import ConditionFailed, Item, Table
 from crowdsight.search.attributes import Attributes
 from crowdsight.search.index import Entry, check_vectors
 from crowdsight.search.segments import Rows, gather
-from crowdsight.search.vectors import half_unit
+from crowdsight.search.vectors import BLOCK_ROWS, half_unit
 
 PUT, REMOVE, SEEN, GONE, SEGMENT = "PUT#", "REMOVE#", "SEEN#", "GONE#", "SEGMENT#"
 PUTS_TO_SEEN = (PUT, SEEN)
@@ -86,8 +86,6 @@ class VectorLog:
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
         """Raises ValueError for vectors that do not fit the spaces."""
-        for entry in entries:
-            check_vectors(entry, self._dimensions)
         self._table.put_many([self._item(account, chunk) for chunk in self._chunks(entries)])
         self._mark_dirty(account)
 
@@ -206,10 +204,8 @@ class VectorLog:
         return [chunk for chunk in chunks if chunk]
 
     def _item(self, account: str, entries: Sequence[Entry]) -> Item:
-        vectors = {
-            space: half_unit(np.stack([np.asarray(entry.vectors[space], np.float32) for entry in entries])).tobytes()
-            for space in self._dimensions
-        }
+        matrices = half_matrices(entries, self._dimensions)
+        vectors = {space: matrix.tobytes() for space, matrix in matrices.items()}
         return {
             "pk": self._pk(account),
             "sk": f"{PUT}{self._new_id()}",
@@ -232,3 +228,24 @@ class VectorLog:
 def as_keys(keys: Sequence[str]) -> NDArray[np.bytes_]:
     """Keys as an array [n] of fixed-width bytes."""
     return np.array([key.encode() for key in keys], dtype="S") if keys else np.empty(0, "S1")
+
+
+def half_matrices(entries: Sequence[Entry], dimensions: Mapping[str, int]) -> dict[str, NDArray[np.float16]]:
+    """The vectors of entries as the index keeps them, for each space [entries, dimensions].
+
+    Raises ValueError unless each entry has one vector of finite numbers for every space.
+    """
+    matrices = {space: np.empty((len(entries), size), "<f2") for space, size in dimensions.items()}
+    for start in range(0, len(entries), BLOCK_ROWS):
+        some = entries[start : start + BLOCK_ROWS]
+        for space in dimensions:
+            try:
+                block = np.stack([entry.vectors[space] for entry in some]).astype(np.float32, copy=False)
+                matrices[space][start : start + BLOCK_ROWS] = half_unit(block)
+                is_good = bool(np.isfinite(block).all()) and block.shape[1:] == (dimensions[space],)
+            except (KeyError, ValueError):
+                is_good = False
+            if not is_good or any(len(entry.vectors) != len(dimensions) for entry in some):
+                for entry in some:
+                    check_vectors(entry, dimensions)  # says which, and what is wrong
+    return matrices
