@@ -39,7 +39,12 @@ class Undecided:
     """Not confident yet; further answers may help."""
 
 
-Verdict = Decided | Unloadable | Undecided
+@dataclass(frozen=True)
+class Disagreed:
+    """Not confident, and further answers are not worth their price."""
+
+
+Verdict = Decided | Unloadable | Undecided | Disagreed
 
 
 class Adjudicator(Protocol):

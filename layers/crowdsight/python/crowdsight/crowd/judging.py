@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from crowdsight.adjudication import Adjudicator, Answer, Decided, Undecided, Unloadable
+from crowdsight.adjudication import Adjudicator, Answer, Decided, Disagreed, Undecided, Unloadable
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.clock import Clock
 from crowdsight.crowd.workflow import Workflow
@@ -42,6 +42,8 @@ def decide(function: CrowdFunction, generation: Generation, answers: list[Record
             return Decision("complete", result=result_of(function, value))
         case Unloadable():
             return Decision("fail", problem=ProblemCode.IMAGE_UNAVAILABLE)
+        case Disagreed():
+            return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
         case Undecided():
             if len(answers) >= adjudicator.most_answers:
                 return Decision("fail", problem=ProblemCode.NO_AGREEMENT)

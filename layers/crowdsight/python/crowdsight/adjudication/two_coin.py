@@ -1,0 +1,107 @@
+"""Categorical answers weighed by who gave them: stop when one more answer is not worth its price.
+
+While next to nothing is known of a function's Workers this is first to lead by two. A single answer is enough only
+from a Worker who has been measured.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
+from crowdsight.adjudication.calibration import START, Calibration
+from crowdsight.adjudication.confusion import ConfusionModel, Priors
+from crowdsight.adjudication.lead_by_two import LEAD, LeadByTwo
+from crowdsight.adjudication.stopping import gain_of_going_on
+from crowdsight.adjudication.tally import SkillState
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What the answers say.
+
+    `shares`: P(truth) of each category, in their order. `value`: the likeliest. `confidence`: calibrated, that it is
+    true.
+    """
+
+    shares: tuple[float, ...]
+    value: Value
+    confidence: float
+
+
+@dataclass(frozen=True)
+class TwoCoin:
+    """For categorical answers; `knowing` gives the same rule with what is known of a task's Workers.
+
+    `right_in_answers`: what a right result is worth, in answers; `right_unaudited`: as long as no audit has told how
+    far confidence is to be trusted, since then a further answer brings less than it promises. `looks_ahead`: how many
+    answers ahead the worth of going on is reckoned. `sure`: with less confidence it does not stop before one category
+    leads by two. `least_confidence`: a result below it is not given.
+
+    `enough_answers`: so many must have been counted of all Workers together before it departs from first to lead by
+    two; `enough_of_one`: of a Worker's own, before that Worker's answer alone can be enough; `enough_known`: of a
+    Worker's own to known-answer questions, before that Worker can be found below the floor. The floor is an
+    informedness of `floor`, or, where questions are hard for everyone, `floor_of_pool` times the pool's.
+    """
+
+    categories: tuple[Value, ...]
+    most_answers: int = 9
+    first_answers: int = 1
+    right_in_answers: float = 70.0
+    right_unaudited: float = 40.0
+    looks_ahead: int = 4
+    sure: float = 0.75
+    least_confidence: float = 0.6
+    enough_answers: float = 20.0
+    enough_of_one: float = 8.0
+    enough_known: float = 5.0
+    floor: float = 0.25
+    floor_of_pool: float = 0.7
+    priors: Priors = field(default_factory=Priors)
+    calibration: Calibration = START
+    skills: SkillState = field(default_factory=SkillState)
+
+    def knowing(self, skills: SkillState, calibration: Calibration = START) -> "TwoCoin":
+        """The same rule for a task whose Workers are known so."""
+        return replace(self, skills=skills, calibration=calibration)
+
+    @cached_property
+    def model(self) -> ConfusionModel:
+        return ConfusionModel(self.categories, self.skills, self.priors)
+
+    def believe(self, answers: Sequence[Answer]) -> Belief:
+        """What the answers so far say, in any order."""
+        shares = self.model.posterior(answers)
+        largest = max(shares)
+        return Belief(tuple(shares), self.categories[shares.index(largest)], self.calibration.stated(largest))
+
+    def judge(self, answers: Sequence[Answer]) -> Verdict:
+        counts = Counter(answer.value for answer in answers)
+        unavailable = counts.pop(UNAVAILABLE, 0)
+        most, second = [*sorted(counts.values(), reverse=True), 0, 0][:2]
+        if unavailable - most >= LEAD:
+            return Unloadable()
+        if self.model.counted() < self.enough_answers:
+            return LeadByTwo(self.most_answers).judge(answers)
+        if unavailable >= most or not self._may_stop(answers):
+            return Undecided()
+        left = min(self.most_answers - len(answers), self.looks_ahead)
+        worth = self.right_in_answers if self.calibration.audits else self.right_unaudited
+        joint = self.model.joint(answers)
+        gain = gain_of_going_on(joint, self.model.average_rows, left, worth, self.calibration.stated)
+        belief = self.believe(answers)
+        if gain > 0 or (belief.confidence < self.sure and most - second < LEAD):
+            return Undecided()
+        return Decided(belief.value) if belief.confidence >= self.least_confidence else Disagreed()
+
+    def welcomes(self, worker_id: str) -> bool:
+        """Whether a Worker gets more HITs of this kind: so does everyone until known-answer questions tell."""
+        model = self.model
+        if model.counted(worker_id, known_only=True) < self.enough_known:
+            return True
+        pool = model.informedness(None)
+        return model.informedness(worker_id) >= min(self.floor, self.floor_of_pool * pool)
+
+    def _may_stop(self, answers: Sequence[Answer]) -> bool:
+        return len(answers) > 1 or self.model.counted(answers[0].worker_id) >= self.enough_of_one
