@@ -9,7 +9,7 @@ from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Und
 from crowdsight.adjudication.calibration import Calibration
 from crowdsight.adjudication.confusion import ConfusionModel, truth_told
 from crowdsight.adjudication.lead_by_two import LeadByTwo
-from crowdsight.adjudication.refit import ClosedTask, refit
+from crowdsight.adjudication.learning import ClosedTask, close, refit
 from crowdsight.adjudication.tally import SkillState
 from crowdsight.adjudication.two_coin import TwoCoin
 
@@ -101,7 +101,7 @@ def test_an_expert_outweighs_those_who_always_say_the_same() -> None:
 
 def test_a_single_answer_is_enough_only_from_a_worker_who_was_measured() -> None:
     lessons: Lessons = [(all_answer(truth, *WORKERS[:4]), truth) for truth in CATEGORIES for _ in range(8)]
-    rule = RULE.knowing(taught(lessons), Calibration(audits=1))
+    rule = RULE.knowing(taught(lessons)).calibrated(Calibration(audits=1))
     assert rule.judge(all_answer("b", "W0")) == Decided("b")
     assert rule.judge(all_answer("b", "new")) == Undecided()
 
@@ -109,7 +109,7 @@ def test_a_single_answer_is_enough_only_from_a_worker_who_was_measured() -> None
 def test_it_stops_without_a_result_where_answers_tell_next_to_nothing() -> None:
     dice = random.Random(1)
     lessons = [([Answer(worker, dice.choice(CATEGORIES)) for worker in WORKERS], "abc"[n % 3]) for n in range(60)]
-    rule = RULE.knowing(taught(lessons), Calibration(audits=60))
+    rule = RULE.knowing(taught(lessons)).calibrated(Calibration(audits=60))
     assert rule.judge(all_answer("a", "W0", "W1")) == Disagreed()
 
 
@@ -151,17 +151,14 @@ def closed_tasks(truths: Sequence[str], state: SkillState, dice: random.Random) 
             Answer(worker, truth if dice.random() < (0.9 if number < 2 else 0.4) else dice.choice(CATEGORIES))
             for number, worker in enumerate(WORKERS[:5])
         ]
-        model = ConfusionModel(CATEGORIES, state)
-        contribution = model.closed(answers, model.posterior(answers))
-        state.add(contribution)
-        tasks.append(ClosedTask(answers, contribution))
+        tasks.append(close(state, RULE, answers))
     return tasks
 
 
 def test_a_refit_learns_who_is_better_and_keeps_the_state_the_sum_of_its_tasks() -> None:
     dice, state = random.Random(5), SkillState()
     tasks = closed_tasks([dice.choice(CATEGORIES) for _ in range(80)], state, dice)
-    refit(state, tasks, CATEGORIES)
+    refit(state, RULE, tasks)
     model = ConfusionModel(CATEGORIES, state)
     right = [sum(model.confusion(worker)[truth][truth] for truth in range(3)) / 3 for worker in WORKERS[:5]]
     assert min(right[:2]) > max(right[2:]) + 0.15

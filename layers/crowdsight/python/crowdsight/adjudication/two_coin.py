@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
 from crowdsight.adjudication.calibration import START, Calibration
-from crowdsight.adjudication.confusion import ConfusionModel, Priors
+from crowdsight.adjudication.confusion import ConfusionModel, Priors, truth_told
 from crowdsight.adjudication.lead_by_two import LEAD, LeadByTwo
 from crowdsight.adjudication.stopping import gain_of_going_on
 from crowdsight.adjudication.tally import SkillState
@@ -62,12 +63,25 @@ class TwoCoin:
     calibration: Calibration = START
     skills: SkillState = field(default_factory=SkillState)
 
-    def knowing(self, skills: SkillState, calibration: Calibration = START) -> "TwoCoin":
-        """The same rule for a task whose Workers are known so."""
-        return replace(self, skills=skills, calibration=calibration)
+    def knowing(self, skills: SkillState) -> Self:
+        return replace(self, skills=skills)
+
+    def calibrated(self, calibration: Calibration) -> Self:
+        """The same rule, with confidence stated so."""
+        return replace(self, calibration=calibration)
+
+    def contribution(self, answers: Sequence[Answer]) -> SkillState:
+        return self.model.closed(answers, self.model.posterior(answers))
+
+    def lesson(self, answers: Sequence[Answer], truth: Value) -> SkillState:
+        return self.model.told(answers, truth)
+
+    def truth_lesson(self, truth: Value) -> SkillState:
+        return truth_told(truth)
 
     @cached_property
     def model(self) -> ConfusionModel:
+        """What answers tell, given the skills."""
         return ConfusionModel(self.categories, self.skills, self.priors)
 
     def believe(self, answers: Sequence[Answer]) -> Belief:
