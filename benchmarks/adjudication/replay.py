@@ -11,7 +11,7 @@ from crowdsight.adjudication.learning import ClosedTask, Learner, close, refit
 from crowdsight.adjudication.tally import SkillState
 
 OPEN_AT_ONCE = 10
-FIRST_REFIT = 20
+FIRST_REFIT = 10
 GROWTH = 1.3
 LEAST_GROWTH = 10
 """The refit runs each time that closed tasks are so many more than at the last, as a factor and in tasks."""
@@ -75,9 +75,11 @@ class Replay(Generic[Rule]):
             task = self._dice.choice(list(opened))
             answers, knowing = opened[task], rule.knowing(state)
             answer = next((answer for answer in coming[task] if self._welcomes(knowing, answer.worker_id)), None)
-            if answer is not None:
+            if answer is None:
+                verdict = knowing.at_most(len(answers)).judge(answers)
+            else:
                 answers.append(answer)
-            verdict = knowing.judge(answers)
+                verdict = knowing.judge(answers)
             if isinstance(verdict, Undecided) and answer is not None and len(answers) < rule.most_answers:
                 continue
             del opened[task]

@@ -36,10 +36,10 @@ class GradedPriors:
     noise_weight: float = 20.0
     own_noise_weight: float = 8.0
     bias: float = 0.08
-    shared: float = 0.1
+    shared: float = 0.09
     shared_weight: float = 10.0
     truth: float = 0.5
-    truth_spread: float = 0.35
+    truth_spread: float = 0.5
     truth_weight: float = 10.0
     factors: tuple[float, ...] = (0.25, 1.0, 2.5)
     factor_shares: tuple[float, ...] = (0.3, 0.45, 0.25)
@@ -167,7 +167,7 @@ class GradedModel:
             (answer.worker_id, float(answer.value) - truth) for answer in answers if answer.value != UNAVAILABLE
         ]
         for worker_id, deviation in deviations:
-            lesson = _lesson(1.0, deviation, deviation**2)
+            lesson = _lesson(1.0, deviation, max(deviation**2 - self.shared, 0.0))
             contribution.add(SkillState(lesson, {worker_id: lesson}))
         count = len(deviations)
         if count > 1:
@@ -182,15 +182,15 @@ class GradedBias:
     """For grades from 0 to 1; `knowing` gives the same rule with what is known of a task's Workers.
 
     Decided when P(|error| <= `epsilon`), as far as further answers can tell, is `enough`, or when a further answer
-    would not lower the expected error by its price: `answers_per_error` is how many answers an error of 1 is worth.
-    With P below `least` the task then ends without a result. "The image does not load" ends it when it leads the
-    grades by two.
+    would not lower the expected error by its price: `answers_per_noise` is how many answers an error as large as one
+    answer's noise is worth. With P below `least` the task then ends without a result. "The image does not load" ends it
+    when it leads the grades by two.
     """
 
-    epsilon: float = 0.1
+    epsilon: float = 0.05
     enough: float = 0.9
-    least: float = 0.3
-    answers_per_error: float = 100.0
+    least: float = 0.2
+    answers_per_noise: float = 30.0
     first_answers: int = 2
     most_answers: int = 9
     priors: GradedPriors = field(default_factory=GradedPriors)
@@ -198,6 +198,9 @@ class GradedBias:
 
     def knowing(self, skills: SkillState) -> Self:
         return replace(self, skills=skills)
+
+    def at_most(self, answers: int) -> Self:
+        return replace(self, most_answers=answers)
 
     def contribution(self, answers: Sequence[Answer]) -> SkillState:
         return self.model.closed(answers)
@@ -221,7 +224,7 @@ class GradedBias:
             return Undecided()
         estimate = self.model.estimate(answers)
         sure = estimate.within(self.epsilon, shared=False)
-        if sure < self.enough and self._gain(estimate) > 1:
+        if len(answers) < self.most_answers and sure < self.enough and self._gain(estimate) > 1:
             return Undecided()
         return Decided(estimate.grade) if sure >= self.least else Disagreed()
 
@@ -232,7 +235,7 @@ class GradedBias:
         for (share, _, variance), factor in zip(estimate.parts, self.priors.factors, strict=True):
             before += share * math.sqrt(variance)
             after += share * math.sqrt(1 / (1 / variance + 1 / (noise * factor + bias)))
-        return (before - after) * math.sqrt(2 / math.pi) * self.answers_per_error
+        return (before - after) * math.sqrt(2 / math.pi) * self.answers_per_noise / math.sqrt(self.model.noise)
 
 
 def _lesson(weight: float, deviation: float, square: float) -> Tally:

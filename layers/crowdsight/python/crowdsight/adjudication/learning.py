@@ -25,6 +25,10 @@ class Learner(Adjudicator, Protocol):
         """The same rule for tasks whose Workers are known so."""
         ...
 
+    def at_most(self, answers: int) -> Self:
+        """The same rule where no more than so many answers can be had."""
+        ...
+
     def contribution(self, answers: Sequence[Answer]) -> SkillState:
         """What a task with these answers teaches when it closes."""
         ...

@@ -70,6 +70,9 @@ class TwoCoin:
         """The same rule, with confidence stated so."""
         return replace(self, calibration=calibration)
 
+    def at_most(self, answers: int) -> Self:
+        return replace(self, most_answers=answers)
+
     def contribution(self, answers: Sequence[Answer]) -> SkillState:
         return self.model.closed(answers, self.model.posterior(answers))
 
