@@ -9,9 +9,9 @@ from statistics import fmean
 from benchmarks.adjudication.recorded import Recorded
 from benchmarks.adjudication.replay import KnownQuestions, Replay
 from crowdsight.adjudication import Answer, Decided, Value
-from crowdsight.adjudication.calibration import fit
 from crowdsight.adjudication.lead_by_two import LeadByTwo
 from crowdsight.adjudication.tally import SkillState
+from crowdsight.adjudication.tuning import tuned
 from crowdsight.adjudication.two_coin import TwoCoin
 
 MAJORITY = 5
@@ -52,7 +52,7 @@ class Figures:
 def replay(recorded: Recorded, seed: int, known: int = 0, rule: TwoCoin | None = None) -> tuple[list[Outcome], float]:
     """How each task ended, and the mean number of answers that a majority of 5 took."""
     rule = rule or TwoCoin(recorded.categories)
-    run = Replay(recorded, rule, seed, known, calibrate, TwoCoin.welcomes)
+    run = Replay(recorded, rule, seed, known, tune, TwoCoin.welcomes)
     dice = random.Random(seed)
     outcomes = []
     for ended in run.run():
@@ -92,17 +92,9 @@ def measure(recorded: Recorded, seed: int, known: int = 0, rule: TwoCoin | None 
     )
 
 
-def calibrate(rule: TwoCoin, state: SkillState, questions: KnownQuestions) -> TwoCoin:
-    """Calibrated on the known questions: each judged by the answers it got, as if its truth had not been told."""
-    audits = []
-    for answers, truth in questions.values():
-        lesson = rule.lesson(answers, truth)
-        lesson.add(rule.truth_lesson(truth))
-        state.subtract(lesson)
-        belief = rule.knowing(state).believe(answers)
-        state.add(lesson)
-        audits.append((max(belief.shares), belief.value == truth))
-    return rule.calibrated(fit(audits))
+def tune(rule: TwoCoin, state: SkillState, questions: KnownQuestions) -> TwoCoin:
+    """As the scheduled refit does it."""
+    return tuned(rule, state, questions.values())
 
 
 def majority(answers: Sequence[Answer], dice: random.Random) -> Value:

@@ -63,7 +63,7 @@ class Replay(Generic[Rule]):
         for answers, truth in self.questions.values():
             state.add(rule.lesson(answers, truth))
             state.add(rule.truth_lesson(truth))
-        rule = self._tune(rule, state, self.questions)
+        rule = self._tune(self._rule, state, self.questions)
         waiting = self._dice.sample(list(self.orders), len(self.orders))
         coming = {task: iter(order) for task, order in self.orders.items()}
         opened: dict[str, list[Answer]] = {}
@@ -87,7 +87,7 @@ class Replay(Generic[Rule]):
             closed.append(close(state, rule, answers))
             if len(closed) >= next_refit:
                 refit(state, rule, closed)
-                rule = self._tune(rule, state, self.questions)
+                rule = self._tune(self._rule, state, self.questions)
                 next_refit = max(next_refit + LEAST_GROWTH, int(next_refit * GROWTH))
 
 

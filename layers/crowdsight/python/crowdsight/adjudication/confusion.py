@@ -105,6 +105,14 @@ class ConfusionModel:
             self._rows[worker_id] = self._sharpened(self.confusion(worker_id))
         return self._rows[worker_id]
 
+    def rows_to_expect(self, right: float | None) -> Rows:
+        """Of a Worker who is right with this chance, whatever is true; None: of the pool."""
+        if right is None:
+            return self.average_rows
+        size = len(self.categories)
+        wrong = (1 - right) / (size - 1)
+        return self._sharpened([[right if at == truth else wrong for at in range(size)] for truth in range(size)])
+
     def confusion(self, worker_id: str) -> list[list[float]]:
         """A Worker's expected confusion matrix, [truth][answer]; each row sums to 1.
 
@@ -139,7 +147,7 @@ class ConfusionModel:
         return sum(sum(self._counts(tally, truth, weight)) for truth in range(len(self.categories)))
 
     def informedness(self, worker_id: str | None) -> float:
-        """How far a Worker's answers to known-answer questions, or the pool's, are from chance.
+        """How far a Worker's answers, or the pool's, are from chance.
 
         1: always right. 0: at random, or always the same (Youden 1950, for any number of categories).
         """
@@ -150,7 +158,7 @@ class ConfusionModel:
         tally = self._state.workers.get(worker_id, {})
         right = 0.0
         for truth in range(size):
-            row = self._counts(tally, truth, 0.0)
+            row = self._counts(tally, truth, self.priors.learned_weight)
             weight = self.priors.floor_weight / size
             right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + weight)
         return (right - 1) / (size - 1)

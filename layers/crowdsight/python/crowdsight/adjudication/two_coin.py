@@ -49,7 +49,7 @@ class TwoCoin:
     categories: tuple[Value, ...]
     most_answers: int = 9
     first_answers: int = 1
-    right_in_answers: float = 70.0
+    right_in_answers: float = 100.0
     right_unaudited: float = 40.0
     looks_ahead: int = 4
     sure: float = 0.75
@@ -57,10 +57,11 @@ class TwoCoin:
     enough_answers: float = 20.0
     enough_of_one: float = 8.0
     enough_known: float = 5.0
-    floor: float = 0.25
+    floor: float = 0.3
     floor_of_pool: float = 0.7
     priors: Priors = field(default_factory=Priors)
     calibration: Calibration = START
+    next_right: float | None = None
     skills: SkillState = field(default_factory=SkillState)
 
     def knowing(self, skills: SkillState) -> Self:
@@ -69,6 +70,10 @@ class TwoCoin:
     def calibrated(self, calibration: Calibration) -> Self:
         """The same rule, with confidence stated so."""
         return replace(self, calibration=calibration)
+
+    def expecting(self, right: float | None) -> Self:
+        """The same rule where the next answer is right with this chance; None: as likely as the pool's."""
+        return replace(self, next_right=right)
 
     def at_most(self, answers: int) -> Self:
         return replace(self, most_answers=answers)
@@ -106,7 +111,7 @@ class TwoCoin:
         left = min(self.most_answers - len(answers), self.looks_ahead)
         worth = self.right_in_answers if self.calibration.audits else self.right_unaudited
         joint = self.model.joint(answers)
-        gain = gain_of_going_on(joint, self.model.average_rows, left, worth, self.calibration.stated)
+        gain = gain_of_going_on(joint, self.model.rows_to_expect(self.next_right), left, worth, self.calibration.stated)
         belief = self.believe(answers)
         if gain > 0 or (belief.confidence < self.sure and most - second < LEAD):
             return Undecided()
