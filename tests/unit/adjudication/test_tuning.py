@@ -1,0 +1,56 @@
+import random
+
+from crowdsight.adjudication import Answer, Value
+from crowdsight.adjudication.tally import SkillState
+from crowdsight.adjudication.tuning import tuned
+from crowdsight.adjudication.two_coin import TwoCoin
+
+RULE = TwoCoin(("no", "yes"))
+Questions = list[tuple[list[Answer], Value]]
+
+
+def asked(chances: list[float], questions: int = 40) -> tuple[Questions, SkillState]:
+    """Known-answer questions that Workers W0, W1 … answer rightly with these chances."""
+    dice, state, found = random.Random(4), SkillState(), Questions()
+    for _ in range(questions):
+        truth = dice.choice(RULE.categories)
+        other = "no" if truth == "yes" else "yes"
+        answers = [
+            Answer(f"W{number}", truth if dice.random() < chance else other) for number, chance in enumerate(chances)
+        ]
+        state.add(RULE.lesson(answers, truth))
+        state.add(RULE.truth_lesson(truth))
+        found.append((answers, truth))
+    return found, state
+
+
+def test_with_nobody_known_nothing_is_tuned() -> None:
+    rule = tuned(RULE, SkillState(), [])
+    assert (rule.priors, rule.calibration, rule.next_right) == (RULE.priors, RULE.calibration, None)
+
+
+def test_the_state_is_left_as_it_was() -> None:
+    questions, state = asked([0.9, 0.8, 0.5])
+    before = state.of(state.workers)
+    tuned(RULE, state, questions)
+    assert state == before
+
+
+def test_the_next_answer_is_expected_from_those_above_the_floor() -> None:
+    questions, state = asked([0.9] * 6 + [0.5] * 6)
+    rule = tuned(RULE, state, questions)
+    assert rule.next_right is not None and rule.next_right > 0.82
+    assert rule.knowing(state).model.average_rows[0][1][0] < 0.8
+
+
+def test_workers_that_differ_are_drawn_less_to_the_pool_than_workers_alike() -> None:
+    weights = []
+    for chances in ([0.95, 0.5] * 8, [0.75] * 16):
+        questions, state = asked(chances)
+        weights.append(tuned(RULE, state, questions).priors.worker_weight)
+    assert weights[0] < RULE.priors.worker_weight < weights[1]
+
+
+def test_confidence_is_calibrated_on_the_known_questions() -> None:
+    questions, state = asked([0.8] * 5)
+    assert tuned(RULE, state, questions).calibration.audits == len(questions)
