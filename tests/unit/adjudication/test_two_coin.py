@@ -165,3 +165,13 @@ def test_a_refit_learns_who_is_better_and_keeps_the_state_the_sum_of_its_tasks()
     for task in tasks:
         state.subtract(task.contribution)
     assert state == SkillState()
+
+
+def test_agreement_alone_never_takes_the_pool_to_chance() -> None:
+    dice, state, tasks = random.Random(6), SkillState(), []
+    for number in range(200):
+        answers = [Answer(f"W{number}-{seat}", dice.choice(CATEGORIES)) for seat in range(3)]
+        tasks.append(close(state, RULE, answers))
+    refit(state, RULE, tasks)
+    rows = ConfusionModel(CATEGORIES, state).average_rows
+    assert all(max(rows[truth][1]) == rows[truth][1][truth] > 0.5 for truth in range(len(CATEGORIES)))

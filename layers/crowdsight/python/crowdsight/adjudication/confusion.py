@@ -38,7 +38,9 @@ class Priors:
 
     `learned_weight`: what an answer to a closed task tells of accuracy, of what one to a known question tells;
     `learned_row_weight` and `learned_pool_weight`: what it tells of a Worker's rows and of the pool's. These are small:
-    from agreement alone, uneven answers and uneven truths look the same.
+    from agreement alone, uneven answers and uneven truths look the same. However many closed tasks there are, they
+    weigh no more than `most_learned` answers on the pool and `most_learned_of_one` on a Worker: where Workers answer
+    few tasks each, agreement alone would else let the pool's accuracy drift to chance and past it.
 
     `truth_weight`: of an even class prior. `lean`: the exponent from 0 to 1 with which shares of categories that are
     only believed are taken. `clarities` and `clarity_shares`: the grid of `b`.
@@ -52,6 +54,8 @@ class Priors:
     learned_weight: float = 0.8
     learned_row_weight: float = 0.4
     learned_pool_weight: float = 0.1
+    most_learned: float = 20.0
+    most_learned_of_one: float = 30.0
     floor_weight: float = 4.0
     truth_weight: float = 8.0
     lean: float = 0.6
@@ -121,7 +125,8 @@ class ConfusionModel:
         """
         tally = self._state.workers.get(worker_id, {})
         priors, size = self.priors, len(self.categories)
-        counts = [self._counts(tally, truth, priors.learned_weight) for truth in range(size)]
+        capped = min(1.0, priors.most_learned_of_one / max(self._learned(tally), 1.0))
+        counts = [self._counts(tally, truth, capped * priors.learned_weight) for truth in range(size)]
         seen = [sum(row) for row in counts]
         total = sum(seen) + priors.worker_weight
         usual = sum(share * self._pool[truth][truth] for truth, share in enumerate(self.class_prior))
@@ -130,7 +135,7 @@ class ConfusionModel:
         better = _odds(right) / _odds(expected / total)
         matrix = []
         for truth, pool in enumerate(self._pool):
-            own = self._counts(tally, truth, priors.learned_row_weight)
+            own = self._counts(tally, truth, capped * priors.learned_row_weight)
             odds = _odds(pool[truth]) * better
             wrong = 1 / (1 + odds) / (1 - pool[truth])
             centre = [odds / (1 + odds) if answer == truth else share * wrong for answer, share in enumerate(pool)]
@@ -206,14 +211,20 @@ class ConfusionModel:
             for value in self.categories
         ]
 
+    def _learned(self, tally: Tally) -> float:
+        """How many answers to closed tasks are in a tally."""
+        names = (count_name(LEARNED, truth, answer) for truth in self.categories for answer in self.categories)
+        return sum(tally.get(name, 0) for name in names) / UNIT
+
     def _pool_rows(self) -> list[list[float]]:
         priors, size, pooled = self.priors, len(self.categories), self._state.pooled
-        counts = [self._counts(pooled, truth, priors.learned_weight) for truth in range(size)]
+        capped = min(priors.learned_weight, priors.most_learned / max(self._learned(pooled), 1.0))
+        counts = [self._counts(pooled, truth, capped) for truth in range(size)]
         right = sum(counts[truth][truth] for truth in range(size)) + priors.accuracy * priors.accuracy_weight
         accuracy = right / (sum(map(sum, counts)) + priors.accuracy_weight)
         matrix = []
         for truth in range(size):
-            row = self._counts(pooled, truth, priors.learned_pool_weight)
+            row = self._counts(pooled, truth, min(priors.learned_pool_weight, capped))
             total = sum(row) + priors.row_weight
             centre = [accuracy if answer == truth else (1 - accuracy) / (size - 1) for answer in range(size)]
             matrix.append(
