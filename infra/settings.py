@@ -61,7 +61,8 @@ class Settings:
     """Requests that the workplace takes at once."""
 
     search_bundle: str = "embedded"
-    """The models of image search: a folder of `functions/search/models`. Pictures saved with others are not found."""
+    """The models of image search: a folder of `functions/search/models`. Pictures saved with others are
+    not found until they are saved again."""
 
     search_memory_mb: int = 3008
     """Memory of image search's Lambdas, 1,024 to 10,240 MB; a processor for each 1,769."""
