@@ -112,9 +112,11 @@ def _add_requesters(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
     fund = add_command(commands, "fund", _fund_requester, "add money to a requester's balance, once a reference")
     issue = add_command(commands, "issue-credentials", _issue_credentials, "make a key for a requester's programs")
-    for command in (fund, issue):
+    invite = add_command(commands, "invite", _invite_staff, "make an invitation link for one of a requester's staff")
+    for command in (fund, issue, invite):
         command.add_argument("id", metavar="ID", help="the requester's id, such as A1CROWDSIGHT00")
         add_place(command)
+    invite.add_argument("name", metavar="NAME", help="what the site calls the person, 1 to 80 characters")
     fund.add_argument("cents", type=int, metavar="CENTS", help="how much, in whole cents")
     fund.add_argument(
         "--reference", required=True, metavar="R", help="what the payment is known by; a repeated one changes nothing"
@@ -210,6 +212,16 @@ def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     stack = stack_of(options)
     try:
         token = stack.operator().invite_worker(options.name)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    print(stack.workplace().invitation_url(token))
+    return DONE
+
+
+def _invite_staff(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack = stack_of(options)
+    try:
+        token = stack.operator().invite_staff(options.name, options.id)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     print(stack.workplace().invitation_url(token))

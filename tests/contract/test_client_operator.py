@@ -110,6 +110,9 @@ def test_operators_invite_fund_issue_and_audit(capsys: pytest.CaptureFixture[str
     assert command_line.main(["workers", "invite", "Ada"]) == 0
     assert re.fullmatch(r"https://workplace\.example\.com/prod/join/\S+\n", capsys.readouterr().out)
 
+    assert command_line.main(["requesters", "invite", "A1CROWDSIGHT00", "Rita"]) == 0
+    assert re.fullmatch(r"https://workplace\.example\.com/prod/join/\S+\n", capsys.readouterr().out)
+
     fund = ["requesters", "fund", "A1CROWDSIGHT00", "500", "--reference", "invoice 1"]
     assert [command_line.main(fund), command_line.main(fund)] == [0, 0]
 
@@ -127,7 +130,11 @@ def test_operators_invite_fund_issue_and_audit(capsys: pytest.CaptureFixture[str
 @pytest.mark.usefixtures("deployment")
 @pytest.mark.parametrize(
     "arguments",
-    [["workers", "invite", " "], ["requesters", "fund", "A1CROWDSIGHT00", "0", "--reference", "nothing"]],
+    [
+        ["workers", "invite", " "],
+        ["requesters", "invite", "nobody", "Rita"],
+        ["requesters", "fund", "A1CROWDSIGHT00", "0", "--reference", "nothing"],
+    ],
 )
 def test_what_an_operator_cannot_mean_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(arguments) == 2

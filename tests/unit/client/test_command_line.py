@@ -36,6 +36,7 @@ def test_the_commands_are_these() -> None:
         "tasks wait",
         "workers invite",
         "requesters fund",
+        "requesters invite",
         "requesters issue-credentials",
         "admin accounts create",
         "admin accounts list",

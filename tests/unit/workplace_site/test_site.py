@@ -132,6 +132,20 @@ class TestSigningIn:
         assert browser.press(browser.get("/").form(f"{hit_id}/accept")).status == 403
         assert browser.get("/earnings").status == 403
 
+    def test_a_requesters_staff_sign_in_and_are_no_workers(
+        self, stranger: Browser, sessions: Sessions, workplace: WorkplaceInMemory
+    ) -> None:
+        hit_id = workplace.offer()
+        assert stranger.sign_in(sessions.invite_staff("Rita", REQUESTER)).status == 303
+        assert not workplace.workers()
+        for address in ("/", f"/hits/{hit_id}", "/earnings"):
+            page = stranger.get(address)
+            assert page.status == 403
+            assert "Signed in as Rita" in page.text
+        assert stranger.post(f"/hits/{hit_id}/accept", []).status == 403
+        assert stranger.press(page.form("/sign-out")).status == 303
+        assert not stranger.cookies
+
 
 class TestForms:
     def test_every_form_of_ours_carries_the_sessions_token(self, ada: Browser, workplace: WorkplaceInMemory) -> None:

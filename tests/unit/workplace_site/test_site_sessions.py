@@ -7,6 +7,7 @@ from crowdsight.workplace.sessions import (
     WORKER_ID,
     ExpiredToken,
     InvalidToken,
+    Role,
     Sessions,
 )
 from tests.conftest import StoppedClock
@@ -95,3 +96,18 @@ def test_a_form_token_is_good_for_its_own_session_only(sessions: Sessions) -> No
     assert not sessions.is_form_token(sessions.form_token(first), second)
     assert not sessions.is_form_token("", first)
     assert not sessions.is_form_token("é\x00", first)
+
+
+def test_a_requesters_staff_have_a_role_and_ids_of_their_own(sessions: Sessions) -> None:
+    invitation = sessions.read_invitation(sessions.invite_staff("Rita", "A1CROWDSIGHT00"))
+    session = sessions.start(invitation)
+    assert (session.role, session.requester_id, session.name) == (Role.REQUESTER, "A1CROWDSIGHT00", "Rita")
+    assert session.worker_id.startswith("S")
+    worker = sessions.start(sessions.read_invitation(sessions.invite_worker("Ada")))
+    assert (worker.role, worker.requester_id) == (Role.WORKER, "")
+
+
+@pytest.mark.parametrize("requester_id", ["", "B1", "A", "A" + "0" * 30, "a1", "A1\n"])
+def test_staff_belong_to_what_can_be_a_requester(sessions: Sessions, requester_id: str) -> None:
+    with pytest.raises(ValueError, match="id"):
+        sessions.invite_staff("Rita", requester_id)

@@ -61,6 +61,13 @@ class Operator:
         """An invitation token; its link is `<worker site>/join/<token>`. Raises ValueError for an unusable name."""
         return self._sessions.invite_worker(name)
 
+    def invite_staff(self, name: str, requester_id: str) -> str:
+        """An invitation token for one of a requester's staff, to see the requester's pages.
+
+        Its link is `<worker site>/join/<token>`. Raises ValueError for an unusable name or id.
+        """
+        return self._sessions.invite_staff(name, requester_id)
+
     def audit(self) -> Audit:
         """Whether every HIT, assignment, Worker and cent adds up. See `audit`."""
         return audit(self._table)

@@ -33,6 +33,7 @@ from crowdsight.workplace.sessions import (
     ExpiredToken,
     InvalidToken,
     Invitation,
+    Role,
     Session,
     Sessions,
 )
@@ -45,6 +46,7 @@ from crowdsight.workplace.site_errors import (
     MethodNotAllowed,
     NoSuchPage,
     NotAccepted,
+    NotForYou,
     NotSignedIn,
     SiteError,
 )
@@ -132,10 +134,11 @@ class WorkerSite:
         return self._page(request, "join.html", values)
 
     def sign_in(self, request: Request, token: str) -> Response:
-        """Register the invited Worker, if they are new, and start a session of 30 days."""
+        """Start a session of 30 days for the invited person; a Worker who is new is registered."""
         invitation = self._read_invitation(token)
         self._check_form(request, invitation)
-        self._workplace.register_worker(invitation.worker_id, invitation.name)
+        if invitation.role is Role.WORKER:
+            self._workplace.register_worker(invitation.worker_id, invitation.name)
         session = self._sessions.start(invitation)
         return see_other(f"{request.prefix}/", _make_cookie(request, session.token, SESSION_AGE_S))
 
@@ -153,6 +156,8 @@ class WorkerSite:
         session = self._find_session(request)
         if session is None:
             return self._page(request, "welcome.html", {})
+        if session.role is not Role.WORKER:
+            raise NotForYou(session.role)
         start = request.asked("after") or None
         page = self._workplace.list_open_hits(HITS_ON_A_PAGE, start, session.worker_id)
         values = {
@@ -309,9 +314,12 @@ class WorkerSite:
             return None
 
     def _require_session(self, request: Request) -> Session:
+        """A Worker's session."""
         session = self._find_session(request)
         if session is None:
             raise NotSignedIn
+        if session.role is not Role.WORKER:
+            raise NotForYou(session.role)
         return session
 
     def _read_invitation(self, token: str) -> Invitation:

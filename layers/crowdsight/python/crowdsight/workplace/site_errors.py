@@ -3,7 +3,8 @@
 SiteError
 ├── BadForm             the body is not a form that can be read
 ├── FormTooLarge        the form has too many bytes or fields
-├── NotSignedIn         the page is for signed-in Workers
+├── NotSignedIn         the page is for people who are signed in
+├── NotForYou           the page is for Workers, or for requesters' staff, and the person is not one
 ├── ForgedForm          the form was not made for this session
 ├── InvitationInvalid   the invitation is not one of ours
 ├── InvitationExpired   the invitation was, once
@@ -38,6 +39,13 @@ class NotSignedIn(SiteError):
 
     def __init__(self) -> None:
         super().__init__("Open your invitation link to sign in, then come back to this page.")
+
+
+class NotForYou(SiteError):
+    code = "NotForYou"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"You are signed in as a {role}, and this page is for others.")
 
 
 class ForgedForm(SiteError):
@@ -89,6 +97,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "BadForm": (400, "That form could not be read"),
     "FormTooLarge": (413, "That is too much"),
     "NotSignedIn": (403, "You are not signed in"),
+    "NotForYou": (403, "This page is not for you"),
     "ForgedForm": (403, "That form was not made for you"),
     "InvitationInvalid": (403, "This invitation is not valid"),
     "InvitationExpired": (410, "This invitation is over"),
