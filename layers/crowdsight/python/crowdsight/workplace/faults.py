@@ -14,7 +14,8 @@ WorkplaceError
     ├── AssignmentNotFound  no such assignment
     ├── AssignmentNotYours  another Worker's assignment
     ├── AssignmentOver      its time ran out, or it was returned or submitted before
-    └── AnswerRefused       the submitted fields are too large or not well-formed
+    ├── AnswerRefused       the submitted fields are too large or not well-formed
+    └── MessageRefused      the message is empty or too long
 """
 
 
@@ -105,3 +106,7 @@ class AssignmentOver(WorkerError):
 
 class AnswerRefused(WorkerError):
     code = "AnswerRefused"
+
+
+class MessageRefused(WorkerError):
+    code = "MessageRefused"

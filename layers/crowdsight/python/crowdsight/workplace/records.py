@@ -14,6 +14,9 @@
     worker#<id>        worker                        a Worker, with counts and earnings
     worker#<id>        assignment#<accepted>#<id>    the assignment as the Worker's lists show it
     worker#<id>        pay#<assignment>              what the Worker was paid for it; written once
+    worker#<id>        message#<time>#<id>           a message to the Worker
+    worker#<id>        messagekey#<key>              that the message of this key was sent
+    requester#<id>     message#<time>#<id>           a message to the requester
     event#<id>         event                         a notification to be sent               due
     requesters         <id>                          every requester there is
     workers            <id>                          every Worker there is
@@ -23,8 +26,9 @@ HITs, by time of creation. Index `open`: `assignable`, `Reviewable#<requester>` 
 creation; HITs in other states are not in it. Times in keys are milliseconds in 15 digits, so that they sort.
 """
 
+import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeGuard
 
 from crowdsight.dynamodb import Item
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
@@ -36,8 +40,10 @@ from crowdsight.workplace.workers import Worker
 ASSIGNABLE = "assignable"
 """The `open` index's key for HITs that a Worker can take."""
 
-ASSIGNMENTS, LEDGER, PAYS = "assignment#", "ledger#", "pay#"
-"""How the sort keys of a HIT's or a Worker's assignments, of a requester's ledger and of a Worker's pay begin."""
+ASSIGNMENTS, LEDGER, PAYS, MESSAGES = "assignment#", "ledger#", "pay#", "message#"
+"""How the sort keys of assignments, of a requester's ledger, of a Worker's pay and of messages begin."""
+
+_START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
 
 _KEYS = frozenset(("pk", "sk", "ttl_s", "due_pk", "due_sk", "requester_pk", "requester_sk", "open_pk", "open_sk"))
 
@@ -90,6 +96,11 @@ def token_sk(use: str) -> str:
 def time_key(at_ms: int, name: str) -> str:
     """A key that sorts by a time in ms since the epoch, then by name."""
     return f"{at_ms:015d}#{name}"
+
+
+def is_start(start: str | None) -> TypeGuard[str]:
+    """Whether this is a key as `time_key` makes it for an id, so that a list can go on after it."""
+    return start is not None and _START.fullmatch(start) is not None
 
 
 def assignment_start(assignment: Assignment) -> str:
@@ -208,6 +219,16 @@ def entry_from_item(item: Item) -> LedgerEntry:
 def pay_to_item(entry: LedgerEntry) -> Item:
     """What a `pay` entry gave to its Worker, as it lies with the Worker."""
     return {"pk": worker_pk(str(entry.worker_id)), "sk": f"{PAYS}{entry.assignment_id}", "cents": entry.reward_cents}
+
+
+def message_sk(sent_at_ms: int, message_id: str) -> str:
+    """Of a message, under the Worker or the requester who was written to."""
+    return f"{MESSAGES}{time_key(sent_at_ms, message_id)}"
+
+
+def message_key_sk(key: str) -> str:
+    """Under a Worker: that the message of this key was sent."""
+    return f"messagekey#{key}"
 
 
 def worker_to_item(worker: Worker) -> Item:

@@ -1,6 +1,5 @@
 """The workplace: where Workers find HITs, do them and are paid, and where requesters offer them."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,13 +19,13 @@ from crowdsight.workplace.faults import (
 )
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.messages import Messages
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import Requesters
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.workers import Worker
 
 MAX_PAGES_LOOKED_THROUGH = 10
-_START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class HitPage:
 
 
 class Workplace:
-    """What Workers do. `requesters` is the other side, over the same table.
+    """What Workers do. `requesters` is the other side, over the same table; `messages` go between the two.
 
     `new_id` makes identifiers that cannot be guessed: knowing an assignment's is what allows to submit it.
     `fee_percent` is taken of the reward on top of it. `send_event` sends one notification or raises DeliveryFailed.
@@ -51,6 +50,7 @@ class Workplace:
         self._clock = clock
         self._new_id = new_id
         self._store = Store(table, clock, new_id, send_event)
+        self.messages = Messages(table, clock, new_id)
         self.requesters = Requesters(self._store, fee_percent)
 
     def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
@@ -148,7 +148,7 @@ class Workplace:
         A `start` that is no `next_start` gives the first page.
         """
         pk = records.worker_pk(worker_id)
-        key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if _is_start(start) else None
+        key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if records.is_start(start) else None
         page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, newest_first=True, start_key=key)
         assignments = []
         for item in page.items:
@@ -212,14 +212,10 @@ def _open_start(hit: Hit) -> str:
 
 
 def _open_key(start: str | None) -> dict[str, str] | None:
-    if start is None or not _is_start(start):
+    if not records.is_start(start):
         return None
     hit_id = start.partition("#")[2]
     return {"pk": records.hit_pk(hit_id), "sk": "hit", "open_pk": records.ASSIGNABLE, "open_sk": start}
-
-
-def _is_start(start: str | None) -> bool:
-    return start is not None and _START.fullmatch(start) is not None
 
 
 def _is_behind(assignment: Assignment, now_ms: int) -> bool:
