@@ -10,9 +10,10 @@ from botocore.model import OperationModel, OperationNotFoundError
 
 from crowdsight.clock import Clock
 from crowdsight.proxy_request import ProxyRequest
+from crowdsight.workplace.calls import Call
 from crowdsight.workplace.credentials import FindCredentials
 from crowdsight.workplace.faults import AccessRefused, RequestError, ServiceFault
-from crowdsight.workplace.operations import OPERATIONS, Call
+from crowdsight.workplace.operations import OPERATIONS
 from crowdsight.workplace.paging import NextTokens
 from crowdsight.workplace.requesters import Requesters
 from crowdsight.workplace.shapes import check, present, service_model

@@ -2,22 +2,19 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from crowdsight.money import wire_dollars
 from crowdsight.workplace.assignments import Assignment
+from crowdsight.workplace.calls import Answer, Call, page_size, wire_time
 from crowdsight.workplace.events import Event, EventType, Notification
 from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
-from crowdsight.workplace.paging import NextTokens
 from crowdsight.workplace.questions import Question, read_question
-from crowdsight.workplace.requesters import OfferedHit, OfferedPage, Requesters
+from crowdsight.workplace.requesters import OfferedHit, OfferedPage
 
-DEFAULT_PAGE = 10
 DEFAULT_AUTO_APPROVAL_S = 30 * 86_400
 MAX_REWARD_CENTS = 100_000_000
 LONGEST_LIFETIME_MS = 31_536_000_000
@@ -25,24 +22,6 @@ NOTIFICATION_VERSIONS = ("2006-05-05", "2014-08-15")
 
 _TOPIC_ARN = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of an operation by a requester; `given` are its members, checked against the model.
-
-    An operation raises RequestError, by itself or through `requesters`.
-    """
-
-    requesters: Requesters
-    requester_id: str
-    next_tokens: NextTokens
-    now_ms: int
-    given: Mapping[str, Any]
-
-
-Answer = dict[str, Any]
-"""An operation's members, times as datetimes; those that are None are left out."""
 
 
 def create_hit_type(call: Call) -> Answer:
@@ -72,7 +51,7 @@ def get_hit(call: Call) -> Answer:
 def list_hits(call: Call) -> Answer:
     """ListHITs: the requester's HITs by time of creation, without disposed ones."""
     start = call.next_tokens.take("hits", call.given.get("NextToken"))
-    page = call.requesters.list_hits(call.requester_id, _page_size(call), start)
+    page = call.requesters.list_hits(call.requester_id, page_size(call), start)
     return _hits(call, "hits", page)
 
 
@@ -82,7 +61,7 @@ def list_reviewable_hits(call: Call) -> Answer:
     hit_type_id = call.given.get("HITTypeId")
     listing = f"reviewable {status} {hit_type_id}"
     start = call.next_tokens.take(listing, call.given.get("NextToken"))
-    page = call.requesters.list_reviewable_hits(call.requester_id, status, hit_type_id, _page_size(call), start)
+    page = call.requesters.list_reviewable_hits(call.requester_id, status, hit_type_id, page_size(call), start)
     return _hits(call, listing, page)
 
 
@@ -98,7 +77,7 @@ def list_assignments_for_hit(call: Call) -> Answer:
     statuses = sorted(set(call.given.get("AssignmentStatuses", ())))
     listing = f"assignments {call.given['HITId']} {statuses}"
     start = call.next_tokens.take(listing, call.given.get("NextToken"))
-    page = call.requesters.list_assignments(call.requester_id, call.given["HITId"], statuses, _page_size(call), start)
+    page = call.requesters.list_assignments(call.requester_id, call.given["HITId"], statuses, page_size(call), start)
     return {
         "NextToken": call.next_tokens.give(listing, page.next_start),
         "NumResults": len(page.assignments),
@@ -288,10 +267,6 @@ def _is_queue_url(destination: str) -> bool:
     return has_host and not parts.query and bool(_QUEUE_PATH.fullmatch(parts.path))
 
 
-def _page_size(call: Call) -> int:
-    return int(call.given.get("MaxResults", DEFAULT_PAGE))
-
-
 def _hits(call: Call, listing: str, page: OfferedPage) -> Answer:
     return {
         "NextToken": call.next_tokens.give(listing, page.next_start),
@@ -306,7 +281,7 @@ def _hit(offered: OfferedHit) -> Answer:
         "HITId": hit.hit_id,
         "HITTypeId": hit.hit_type_id,
         "HITGroupId": hit.hit_group_id,
-        "CreationTime": _time(hit.created_at_ms),
+        "CreationTime": wire_time(hit.created_at_ms),
         "Title": hit.title,
         "Description": hit.description,
         "Question": offered.question_xml,
@@ -315,7 +290,7 @@ def _hit(offered: OfferedHit) -> Answer:
         "MaxAssignments": hit.max_assignments,
         "Reward": wire_dollars(hit.reward_cents),
         "AutoApprovalDelayInSeconds": hit.auto_approval_delay_s,
-        "Expiration": _time(hit.expires_at_ms),
+        "Expiration": wire_time(hit.expires_at_ms),
         "AssignmentDurationInSeconds": hit.assignment_duration_s,
         "RequesterAnnotation": hit.requester_annotation or None,
         "QualificationRequirements": list(hit.qualification_requirements),
@@ -332,16 +307,12 @@ def _assignment(assignment: Assignment) -> Answer:
         "WorkerId": assignment.worker_id,
         "HITId": assignment.hit_id,
         "AssignmentStatus": assignment.status.value,
-        "AutoApprovalTime": _time(assignment.auto_approval_at_ms),
-        "AcceptTime": _time(assignment.accepted_at_ms),
-        "SubmitTime": _time(assignment.submitted_at_ms),
-        "ApprovalTime": _time(assignment.approved_at_ms),
-        "RejectionTime": _time(assignment.rejected_at_ms),
-        "Deadline": _time(assignment.deadline_ms),
+        "AutoApprovalTime": wire_time(assignment.auto_approval_at_ms),
+        "AcceptTime": wire_time(assignment.accepted_at_ms),
+        "SubmitTime": wire_time(assignment.submitted_at_ms),
+        "ApprovalTime": wire_time(assignment.approved_at_ms),
+        "RejectionTime": wire_time(assignment.rejected_at_ms),
+        "Deadline": wire_time(assignment.deadline_ms),
         "Answer": assignment.answer_xml,
         "RequesterFeedback": assignment.requester_feedback,
     }
-
-
-def _time(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)

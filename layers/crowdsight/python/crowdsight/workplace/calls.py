@@ -1,0 +1,39 @@
+"""What every operation of MTurk's Requester API is given, and how it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crowdsight.workplace.paging import NextTokens
+from crowdsight.workplace.requesters import Requesters
+
+DEFAULT_PAGE = 10
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation by a requester; `given` are its members, checked against the model.
+
+    An operation raises RequestError, by itself or through `requesters`.
+    """
+
+    requesters: Requesters
+    requester_id: str
+    next_tokens: NextTokens
+    now_ms: int
+    given: Mapping[str, Any]
+
+
+Answer = dict[str, Any]
+"""An operation's members, times as datetimes; those that are None are left out."""
+
+
+def page_size(call: Call) -> int:
+    """How many results the call wants."""
+    return int(call.given.get("MaxResults", DEFAULT_PAGE))
+
+
+def wire_time(at_ms: int | None) -> datetime | None:
+    """A time in ms since the epoch as an answer has it."""
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
