@@ -10,8 +10,9 @@ from crowdsight.workplace.assignments import AssignmentStatus
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.questions import QuestionKind
 from crowdsight.workplace.sessions import Sessions
-from crowdsight.workplace.site import HITS_ON_A_PAGE, WorkerSite
+from crowdsight.workplace.site import WorkerSite
 from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, SiteError
+from crowdsight.workplace.site_hits import HITS_ON_A_PAGE
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.memory_dynamodb import MemoryDynamoDB

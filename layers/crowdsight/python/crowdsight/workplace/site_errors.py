@@ -113,6 +113,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "AssignmentNotYours": (403, "That is somebody else's"),
     "AssignmentOver": (410, "This assignment is over"),
     "AnswerRefused": (400, "That answer cannot be taken"),
+    "MessageRefused": (400, "That message cannot be sent"),
     "ServiceFault": (500, "Something went wrong"),
 }
 """By error code, the site's and the workplace's."""

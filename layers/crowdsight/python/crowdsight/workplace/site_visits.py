@@ -1,0 +1,118 @@
+"""What the worker site's pages share: who is asking, the tokens of their forms, and the page around the content."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from crowdsight.clock import Clock
+from crowdsight.workplace.assignments import Assignment
+from crowdsight.workplace.faults import AssignmentNotFound, AssignmentNotYours
+from crowdsight.workplace.sessions import ExpiredToken, InvalidToken, Invitation, Role, Session, Sessions
+from crowdsight.workplace.site_errors import ForgedForm, NotForYou, NotSignedIn
+from crowdsight.workplace.site_http import Request, Response
+from crowdsight.workplace.site_pages import Pages, hidden_field
+from crowdsight.workplace.workplace import Workplace
+
+_ID = re.compile(r"[0-9A-Z]{1,64}")
+_COOKIE = "crowdsight_session"
+
+
+class Visits:
+    """One site's visitors and its pages for them."""
+
+    def __init__(self, workplace: Workplace, sessions: Sessions, clock: Clock) -> None:
+        self.workplace = workplace
+        self.sessions = sessions
+        self.clock = clock
+        self.pages = Pages()
+
+    def find_session(self, request: Request) -> Session | None:
+        """The visitor's session, None if there is none."""
+        try:
+            return self.sessions.read_session(request.cookie(_COOKIE) or "")
+        except (InvalidToken, ExpiredToken):
+            return None
+
+    def require_session(self, request: Request, role: Role = Role.WORKER) -> Session:
+        """The session of a visitor who is a Worker, or of the other role. Raises NotSignedIn, NotForYou."""
+        session = self.find_session(request)
+        if session is None:
+            raise NotSignedIn
+        if session.role is not role:
+            raise NotForYou(session.role)
+        return session
+
+    def require_form(self, request: Request, role: Role = Role.WORKER) -> Session:
+        """The session of who sends a form that was made for it. Raises NotSignedIn, NotForYou, ForgedForm."""
+        session = self.require_session(request, role)
+        self.check_form(request, session)
+        return session
+
+    def check_form(self, request: Request, bound_to: Session | Invitation) -> None:
+        """The form's `csrf` field is the one we made; and no other site sent it, where the browser says who did."""
+        tokens = [value for name, value in request.form() if name == "csrf"]
+        if (
+            len(tokens) != 1
+            or not self.sessions.is_form_token(tokens[0], bound_to)
+            or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+        ):
+            raise ForgedForm
+
+    def csrf_field(self, bound_to: Session | Invitation) -> Markup:
+        """The hidden field that `check_form` looks for."""
+        return hidden_field("csrf", self.sessions.form_token(bound_to))
+
+    def own_assignment(self, assignment_id: str, session: Session) -> Assignment:
+        """The visitor's assignment. Raises AssignmentNotFound, AssignmentNotYours."""
+        require_id(assignment_id)
+        assignment = self.workplace.get_assignment(assignment_id)
+        if assignment.worker_id != session.worker_id:
+            raise AssignmentNotYours("It was accepted by another Worker.")
+        return assignment
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        values: Mapping[str, Any],
+        *,
+        here: str = "",
+        status: int = 200,
+        frame_sources: str = "'self'",
+    ) -> Response:
+        """A whole page. `here`: which part of the site it is; `frame_sources`: where its frame may come from (CSP)."""
+        session = self.find_session(request)
+        now_ms = self.clock()
+        shared = {
+            "session": session,
+            "here": here,
+            "csrf_field": self.csrf_field(session) if session else Markup(),
+            "left_s": lambda until_ms: max(0, until_ms - now_ms) // 1000,
+        }
+        return self.pages.page(template, request.prefix, {**shared, **values}, status, frame_sources)
+
+    def framed(self, request: Request, status: int, heading: str, message: str, is_submitted: bool = False) -> Response:
+        """A short page for the question's frame."""
+        values = {"heading": heading, "message": message, "is_submitted": is_submitted}
+        return self.pages.framed_page("framed.html", request.prefix, values, status)
+
+    def error(self, request: Request, status: int, heading: str, message: str) -> Response:
+        """A page, or what is shown in the question's frame, that says what went wrong."""
+        if request.path.startswith("/frames/"):
+            return self.framed(request, status, heading, message)
+        values = {"status": status, "heading": heading, "message": message}
+        return self.page(request, "error.html", values, status=status)
+
+
+def require_id(assignment_id: str) -> None:
+    """An id that nothing can have is not looked for. Raises AssignmentNotFound."""
+    if not _ID.fullmatch(assignment_id):
+        raise AssignmentNotFound("There is no such assignment.")
+
+
+def make_cookie(request: Request, value: str, age_s: int) -> str:
+    """The session's cookie; `age_s` 0 takes it away."""
+    secure = "; Secure" if request.is_secure else ""
+    return f"{_COOKIE}={value}; Path={request.prefix or '/'}; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}"
