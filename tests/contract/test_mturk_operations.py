@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from crowdsight.workplace.questions import FORM_NAMESPACES
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in
+from tests.unit.workplace.forms import form, question
 
 DAY_S = 86_400
-QUESTION_FORM = f'<QuestionForm xmlns="{FORM_NAMESPACES[0]}"/>'
+FILE_UPLOAD = form(question("<FileUploadAnswer/>"))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_hit_that_cannot_be_paid_for_is_refused_with_mturks_words_and_leaves_n
     [
         ({"Question": "who what?"}, "XMLParseError"),
         ({"Question": HTML_QUESTION + " " * 65_536}, "ParameterValidationError"),
-        ({"Question": QUESTION_FORM}, "UnsupportedOperation"),
+        ({"Question": FILE_UPLOAD}, "UnsupportedOperation"),
         ({"HITLayoutId": "3LAYOUT"}, "InvalidParameterValue"),
         ({"HITReviewPolicy": {"PolicyName": "SimplePlurality/2011-09-01"}}, "InvalidParameterValue"),
         ({"Reward": "1000000.01"}, "ParameterValidationError"),

@@ -1,14 +1,14 @@
 import pytest
 
+from crowdsight.workplace.documents import MAX_DOCUMENT_BYTES
 from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.questions import (
     EXTERNAL_NAMESPACE,
-    FORM_NAMESPACES,
     HTML_NAMESPACE,
-    MAX_QUESTION_BYTES,
     QuestionKind,
     read_question,
 )
+from tests.unit.workplace.forms import form, question
 
 
 def html(content: str = "<![CDATA[<p>Which?</p>]]>", height: str = "450") -> str:
@@ -36,11 +36,11 @@ def test_an_external_question_is_its_url() -> None:
     assert (question.kind, question.content) == (QuestionKind.EXTERNAL, "https://example.org/ask?a=1&b=2")
 
 
-@pytest.mark.parametrize("namespace", FORM_NAMESPACES)
-def test_a_question_form_is_recognised_and_refused(namespace: str) -> None:
-    with pytest.raises(RequestError, match="cannot show a QuestionForm") as refused:
-        read_question(f'<QuestionForm xmlns="{namespace}"/>')
-    assert refused.value.turk_error_code == "AWS.MechanicalTurk.UnsupportedOperation"
+def test_a_question_form_is_read_with_its_questions() -> None:
+    read = read_question(form(question(question_id="colour")))
+    assert read.kind is QuestionKind.FORM
+    assert read.form is not None
+    assert [one.question_id for one in read.form.questions] == ["colour"]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_a_frame_height_is_a_number_of_pixels(height: str) -> None:
 
 
 def test_a_question_has_at_most_65535_bytes() -> None:
-    fits = html("é" * ((MAX_QUESTION_BYTES - len(html(""))) // 2))
-    assert len(fits.encode()) in (MAX_QUESTION_BYTES, MAX_QUESTION_BYTES - 1)
+    fits = html("é" * ((MAX_DOCUMENT_BYTES - len(html(""))) // 2))
+    assert len(fits.encode()) in (MAX_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES - 1)
     read_question(fits)
     with pytest.raises(RequestError):
         read_question(fits + "  ")

@@ -15,8 +15,11 @@ WorkplaceError
     ├── AssignmentNotYours  another Worker's assignment
     ├── AssignmentOver      its time ran out, or it was returned or submitted before
     ├── AnswerRefused       the submitted fields are too large or not well-formed
+    │   └── FormIncomplete  answers are missing, or are not what the form asks for
     └── MessageRefused      the message is empty or too long
 """
+
+from collections.abc import Mapping
 
 
 class WorkplaceError(Exception):
@@ -106,6 +109,17 @@ class AssignmentOver(WorkerError):
 
 class AnswerRefused(WorkerError):
     code = "AnswerRefused"
+
+
+class FormIncomplete(AnswerRefused):
+    """`problems`: what is wrong with which question, by its number in the form."""
+
+    code = "FormIncomplete"
+
+    def __init__(self, problems: Mapping[int, str]) -> None:
+        count = len(problems)
+        super().__init__(f"{count} answers need another look." if count > 1 else "One answer needs another look.")
+        self.problems = dict(problems)
 
 
 class MessageRefused(WorkerError):

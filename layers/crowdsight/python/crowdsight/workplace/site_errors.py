@@ -114,6 +114,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "AssignmentOver": (410, "This assignment is over"),
     "AnswerRefused": (400, "That answer cannot be taken"),
     "MessageRefused": (400, "That message cannot be sent"),
+    "FormIncomplete": (422, "Please look again"),
     "ServiceFault": (500, "Something went wrong"),
 }
 """By error code, the site's and the workplace's."""
