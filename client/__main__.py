@@ -38,6 +38,7 @@ from client.stack import StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
 from crowdsight.accounts.gateway_keys import NoUsagePlan
 from crowdsight.errors import CrowdsightError
+from crowdsight.workplace.faults import WorkplaceError
 
 if TYPE_CHECKING:  # what is about images takes a while to import, and callers need none of it
     from crowdsight.search.library import ImageRecord
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         return code
     except WrongUsage as error:
         return complain(error, USAGE)
-    except (ApiError, CrowdsightError, StackNotFound, NoUsagePlan, ClientError) as error:
+    except (ApiError, CrowdsightError, WorkplaceError, StackNotFound, NoUsagePlan, ClientError) as error:
         return complain(error, REFUSED)
     except (ApiUnreachable, StillWaiting, BotoCoreError) as error:
         return complain(error, NO_ANSWER)
@@ -105,7 +106,15 @@ def _add_workers(subject: argparse.ArgumentParser) -> None:
     commands = subject.add_subparsers(title="commands", required=True, metavar="COMMAND")
     invite = add_command(commands, "invite", _invite_worker, "make an invitation link for one new Worker")
     invite.add_argument("name", metavar="NAME", help="what the site calls the Worker, 1 to 80 characters")
-    add_place(invite)
+    adjust = add_command(commands, "adjust", _adjust_worker, "put a Worker's earnings right, once a reference")
+    adjust.add_argument("id", metavar="ID", help="the Worker's id")
+    adjust.add_argument("cents", type=int, metavar="CENTS", help="how much more, or with a minus sign less, in cents")
+    adjust.add_argument(
+        "--reference", required=True, metavar="R", help="what it is known by; a repeated one changes nothing"
+    )
+    adjust.add_argument("--reason", required=True, metavar="TEXT", help="why; the Worker reads it in the statement")
+    for command in (invite, adjust):
+        add_place(command)
 
 
 def _add_requesters(subject: argparse.ArgumentParser) -> None:
@@ -215,6 +224,17 @@ def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     print(stack.workplace().invitation_url(token))
+    return DONE
+
+
+def _adjust_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    try:
+        earning = (
+            stack_of(options).operator().adjust_worker(options.id, options.cents, options.reference, options.reason)
+        )
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    show(asdict(earning))
     return DONE
 
 

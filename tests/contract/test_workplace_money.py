@@ -52,7 +52,7 @@ class Everything(RuleBasedStateMachine):
         self.assignments: list[Assignment] = []
         self.is_queue_down = False
         self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, self._send)
-        operator = Operator(
+        self.operator = operator = Operator(
             self.table, self.clock, CredentialSecrets(None, "", self.clock), Sessions(lambda: "k", self.clock)
         )
         for requester_id in REQUESTERS:
@@ -159,6 +159,15 @@ class Everything(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.clock.move(seconds)
 
+    @rule(
+        worker_id=st.sampled_from(WORKERS), cents=st.sampled_from([-9, 5]), reference=st.sampled_from(["a", "a", "b"])
+    )
+    def adjust(self, worker_id: str, cents: int, reference: str) -> None:
+        try:
+            self.operator.adjust_worker(worker_id, cents, reference, "put right")
+        except ValueError:
+            pass  # the reference is another adjustment's
+
     @rule()
     def sweep(self) -> None:
         self.workplace.sweep()
@@ -234,12 +243,16 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
     assignment_id = workplace.accept(hit_id, "AW1").assignment_id
     workplace.submit(assignment_id, [])
     requesters.approve("A1", assignment_id)
+    operator.adjust_worker("AW1", -2, "a", "Paid by hand")
     assert operator.audit().adds_up
     for pk, sk, change in (
         ("requester#A1", "account", "ADD available_cents :one"),
         ("requester#A1", "account", "ADD held_cents :one"),
         ("worker#AW1", "worker", "ADD earned_cents :one"),
-        ("worker#AW1", f"pay#{assignment_id}", "ADD cents :one"),
+        ("worker#AW1", "worker", "ADD adjusted_cents :one"),
+        ("worker#AW1", f"earning#{clock():015d}#pay#{assignment_id}", "ADD cents :one"),
+        ("worker#AW1", f"earning#{clock():015d}#adjustment#a", "ADD cents :one"),
+        ("worker#AW1", "adjustment#a", "ADD cents :one"),
         ("requester#A1", f"ledger#pay#{assignment_id}", "ADD reward_cents :one"),
         (f"hit#{hit_id}", "hit", "ADD pending :one"),
         (f"hit#{hit_id}", "hit", "ADD approved :one"),

@@ -35,6 +35,7 @@ def test_the_commands_are_these() -> None:
         "tasks delete",
         "tasks wait",
         "workers invite",
+        "workers adjust",
         "requesters fund",
         "requesters invite",
         "requesters issue-credentials",

@@ -13,6 +13,7 @@ from crowdsight.workplace import records
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.hits import Hit
 from crowdsight.workplace.ledger import Account, LedgerEntry
+from crowdsight.workplace.statement import ADJUSTMENT
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Audit:
     held_cents: int
     rewards_paid_cents: int
     fees_cents: int
+    adjusted_cents: int
     discrepancies: list[str] = field(default_factory=list)
 
     @property
@@ -44,6 +46,7 @@ class _Found:
     hits: int = 0
     assignments: int = 0
     entries: int = 0
+    adjusted_cents: int = 0
     of_worker: dict[str, list[Assignment]] = field(default_factory=lambda: defaultdict(list))
     pay_entries: dict[str, LedgerEntry] = field(default_factory=dict)
 
@@ -58,7 +61,7 @@ def audit(table: Table) -> Audit:
     For each requester: the balances are the sums of the ledger's entries; what is held is the cost of the slots that
     may still be paid. For each HIT: its counts are those of its assignments. For each assignment: exactly one `pay`
     entry if approved, of its reward and fee, and none otherwise. For each Worker: counts and earnings are those of the
-    assignments and of the pay entries.
+    assignments and of the statement's entries, and adjustments those of the entries under their references.
     """
     found = _Found()
     accounts = []
@@ -88,6 +91,7 @@ def audit(table: Table) -> Audit:
         held_cents=held,
         rewards_paid_cents=rewards,
         fees_cents=fees,
+        adjusted_cents=found.adjusted_cents,
         discrepancies=found.discrepancies,
     )
 
@@ -170,8 +174,15 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     approved = {a.assignment_id: a.reward_cents for a in assignments if a.status is AssignmentStatus.APPROVED}
     found.expect(f"Worker {worker_id}: earned_cents", worker.earned_cents, sum(approved.values()))
     pk = records.worker_pk(worker_id)
-    paid = {pay["sk"].removeprefix(records.PAYS): pay["cents"] for pay in table.query_all(pk, records.PAYS)}
-    found.expect(f"Worker {worker_id}: pay", paid, approved)
+    earnings = [records.earning_from_item(item) for item in table.query_all(pk, records.EARNINGS)]
+    paid = [(earning.assignment_id, earning.cents) for earning in earnings if earning.kind == "pay"]
+    found.expect(f"Worker {worker_id}: pay", sorted(paid), sorted(approved.items()))
+    adjusted = {earning.key: earning for earning in earnings if earning.kind == ADJUSTMENT}
+    references = {item["sk"]: records.earning_from_item(item) for item in table.query_all(pk, records.ADJUSTMENTS)}
+    found.expect(f"Worker {worker_id}: adjustments", adjusted, references)
+    adjusted_cents = sum(earning.cents for earning in adjusted.values())
+    found.expect(f"Worker {worker_id}: adjusted_cents", worker.adjusted_cents, adjusted_cents)
+    found.adjusted_cents += adjusted_cents
     listed = {copy["assignment_id"]: copy["status"] for copy in table.query_all(pk, records.ASSIGNMENTS)}
     found.expect(f"Worker {worker_id}: listed", listed, {a.assignment_id: a.status.value for a in assignments})
     given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)

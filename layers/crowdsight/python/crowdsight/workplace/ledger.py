@@ -1,4 +1,4 @@
-"""Requesters' money: accounts, the ledger behind them. All in integer cents.
+"""Requesters' money, and what Workers earn: accounts, the ledgers behind them. All in integer cents.
 
 Money comes in by `fund`; it is *available*, then *held* while an assignment may still have to be paid, then *spent*.
 Every change of a balance has its entry in the ledger; an entry is written once and never changed.
@@ -38,3 +38,22 @@ class LedgerEntry:
     hit_id: str | None = None
     assignment_id: str | None = None
     worker_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Earning:
+    """One entry of a Worker's statement, more or less (negative) for the Worker.
+
+    `key` is made from what the entry is for and begins with its `kind` and #: `pay`, of the reward of an approved
+    assignment, or `adjustment`, of the operator's. `text`: what the Worker reads, a HIT's title or a reason.
+    """
+
+    worker_id: str
+    key: str
+    kind: str
+    at_ms: int
+    cents: int
+    text: str
+    requester_id: str | None = None
+    hit_id: str | None = None
+    assignment_id: str | None = None

@@ -5,8 +5,9 @@ from crowdsight.dynamodb import Table, TransactionFailed
 from crowdsight.workplace import records
 from crowdsight.workplace.audit import Audit, audit
 from crowdsight.workplace.credentials import Credentials, CredentialSecrets
-from crowdsight.workplace.ledger import LedgerEntry
+from crowdsight.workplace.ledger import Earning, LedgerEntry
 from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.statement import Statements
 
 MAX_REFERENCE_LENGTH = 200
 
@@ -67,6 +68,10 @@ class Operator:
         Its link is `<worker site>/join/<token>`. Raises ValueError for an unusable name or id.
         """
         return self._sessions.invite_staff(name, requester_id)
+
+    def adjust_worker(self, worker_id: str, cents: int, reference: str, reason: str) -> Earning:
+        """Put a Worker's earnings right by an entry of its own. See `Statements.adjust`."""
+        return Statements(self._table, self._clock).adjust(worker_id, cents, reference, reason)
 
     def audit(self) -> Audit:
         """Whether every HIT, assignment, Worker and cent adds up. See `audit`."""

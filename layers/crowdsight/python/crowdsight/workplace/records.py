@@ -13,7 +13,8 @@
     requester#<id>     token#<operation>#<token>     what a UniqueRequestToken made; expires (ttl_s)
     worker#<id>        worker                        a Worker, with counts and earnings
     worker#<id>        assignment#<accepted>#<id>    the assignment as the Worker's lists show it
-    worker#<id>        pay#<assignment>              what the Worker was paid for it; written once
+    worker#<id>        earning#<time>#<key>          an entry of the Worker's statement; written once
+    worker#<id>        adjustment#<reference>        the same of an adjustment; makes that there is one a reference
     worker#<id>        message#<time>#<id>           a message to the Worker
     worker#<id>        messagekey#<key>              that the message of this key was sent
     requester#<id>     message#<time>#<id>           a message to the requester
@@ -34,14 +35,15 @@ from crowdsight.dynamodb import Item
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
-from crowdsight.workplace.ledger import Account, LedgerEntry
+from crowdsight.workplace.ledger import Account, Earning, LedgerEntry
 from crowdsight.workplace.workers import Worker
 
 ASSIGNABLE = "assignable"
 """The `open` index's key for HITs that a Worker can take."""
 
-ASSIGNMENTS, LEDGER, PAYS, MESSAGES = "assignment#", "ledger#", "pay#", "message#"
-"""How the sort keys of assignments, of a requester's ledger, of a Worker's pay and of messages begin."""
+ASSIGNMENTS, LEDGER, MESSAGES = "assignment#", "ledger#", "message#"
+EARNINGS, ADJUSTMENTS = "earning#", "adjustment#"
+"""How the sort keys of assignments, of a requester's ledger, of messages and of a Worker's statement begin."""
 
 _START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
 
@@ -69,7 +71,7 @@ def disposed_pk(requester_id: str) -> str:
 
 
 def worker_pk(worker_id: str) -> str:
-    """Of a Worker, their assignments and their pay."""
+    """Of a Worker, their assignments and their statement."""
     return f"worker#{worker_id}"
 
 
@@ -216,9 +218,30 @@ def entry_from_item(item: Item) -> LedgerEntry:
     return LedgerEntry(**_values(item))
 
 
-def pay_to_item(entry: LedgerEntry) -> Item:
-    """What a `pay` entry gave to its Worker, as it lies with the Worker."""
-    return {"pk": worker_pk(str(entry.worker_id)), "sk": f"{PAYS}{entry.assignment_id}", "cents": entry.reward_cents}
+def earning_to_item(earning: Earning) -> Item:
+    """The entry, by its time in its Worker's statement."""
+    keys = {"pk": worker_pk(earning.worker_id), "sk": f"{EARNINGS}{time_key(earning.at_ms, earning.key)}"}
+    return _without_none(asdict(earning)) | keys
+
+
+def adjustment_to_item(earning: Earning) -> Item:
+    """An adjustment, under its reference."""
+    return _without_none(asdict(earning)) | {"pk": worker_pk(earning.worker_id), "sk": adjustment_sk(earning)}
+
+
+def adjustment_sk(earning: Earning) -> str:
+    """Under a Worker: an adjustment with this reference, which its key ends with."""
+    return earning.key
+
+
+def earning_from_item(item: Item) -> Earning:
+    """The entry that either of the two wrote."""
+    return Earning(**_values(item))
+
+
+def earnings_between(first_ms: int, end_ms: int) -> tuple[str, str]:
+    """The first and last sort keys of entries from one moment on and before another."""
+    return f"{EARNINGS}{first_ms:015d}", f"{EARNINGS}{end_ms:015d}"
 
 
 def message_sk(sent_at_ms: int, message_id: str) -> str:

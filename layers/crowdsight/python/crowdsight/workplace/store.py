@@ -26,7 +26,7 @@ from crowdsight.workplace.events import (
 )
 from crowdsight.workplace.faults import HitNotFound, InsufficientFunds, ServiceFault, TooManyAccepted
 from crowdsight.workplace.hits import Hit
-from crowdsight.workplace.ledger import LedgerEntry
+from crowdsight.workplace.ledger import Earning, LedgerEntry
 from crowdsight.workplace.lifecycle import Change
 
 logger = logging.getLogger(__name__)
@@ -195,8 +195,8 @@ class Store:
             steps += self._assignment_steps(before, after)
         for entry in change.entries:
             steps.append(table.put_step("ledger", records.entry_to_item(entry), "attribute_not_exists(pk)"))
-            if entry.kind == "pay":
-                steps.append(table.put_step("pay", records.pay_to_item(entry), "attribute_not_exists(pk)"))
+        for earning in _earnings(change):
+            steps.append(table.put_step("earning", records.earning_to_item(earning), "attribute_not_exists(pk)"))
         return steps + self._account_steps(hit.requester_id, change.entries)
 
     def _assignment_steps(self, before: Assignment | None, after: Assignment) -> list[Step]:
@@ -275,6 +275,26 @@ class Store:
                 return
             logger.error("event %s is dropped after a day: %s", delivery.event_doc_id, error)
         self.table.delete(pk, "event")
+
+
+def _earnings(change: Change) -> list[Earning]:
+    """What the change's `pay` entries give to Workers, as their statements say it."""
+    titles = {after.assignment_id: after.title for _, after in change.assignments}
+    return [
+        Earning(
+            worker_id=str(entry.worker_id),
+            key=entry.key,
+            kind=entry.kind,
+            at_ms=entry.at_ms,
+            cents=entry.reward_cents,
+            text=titles[str(entry.assignment_id)],
+            requester_id=entry.requester_id,
+            hit_id=entry.hit_id,
+            assignment_id=entry.assignment_id,
+        )
+        for entry in change.entries
+        if entry.kind == "pay"
+    ]
 
 
 def _worker_deltas(before: Assignment | None, after: Assignment) -> dict[str, int]:

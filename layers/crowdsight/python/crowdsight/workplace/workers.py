@@ -8,7 +8,7 @@ class Worker:
     """A person who does HITs.
 
     `accepted`: assignments in hand now. `waiting`: submitted ones that wait for approval, worth `waiting_cents`.
-    `earned_cents`: rewards of all approved assignments.
+    `earned_cents`: rewards of all approved assignments. `adjusted_cents`: the operator's adjustments, more and less.
     """
 
     worker_id: str
@@ -20,3 +20,4 @@ class Worker:
     rejected: int = 0
     waiting_cents: int = 0
     earned_cents: int = 0
+    adjusted_cents: int = 0
