@@ -113,7 +113,18 @@ def _add_workers(subject: argparse.ArgumentParser) -> None:
         "--reference", required=True, metavar="R", help="what it is known by; a repeated one changes nothing"
     )
     adjust.add_argument("--reason", required=True, metavar="TEXT", help="why; the Worker reads it in the statement")
-    for command in (invite, adjust):
+    invite.add_argument("--email", default="", metavar="ADDRESS", help="by which the Worker can sign in as well")
+    listing = add_command(commands, "list", _list_workers, "list the Workers, one JSON object a line")
+    for name, run, summary in (
+        ("suspend", _suspend, "sign a Worker, or one of a requester's staff, out and let them do nothing any more"),
+        ("resume", _resume, "let a suspended person sign in again"),
+        ("sign-out", _end_sessions, "sign a Worker, or one of a requester's staff, out of all browsers"),
+    ):
+        command = add_command(commands, name, run, summary)
+        command.add_argument("id", metavar="ID", help="the person's id, as the site shows it under their name")
+        add_place(command)
+    rotate = add_command(commands, "rotate-key", _rotate_session_key, "sign sessions and invitations with a new key")
+    for command in (invite, adjust, listing, rotate):
         add_place(command)
 
 
@@ -126,6 +137,7 @@ def _add_requesters(subject: argparse.ArgumentParser) -> None:
         command.add_argument("id", metavar="ID", help="the requester's id, such as A1CROWDSIGHT00")
         add_place(command)
     invite.add_argument("name", metavar="NAME", help="what the site calls the person, 1 to 80 characters")
+    invite.add_argument("--email", default="", metavar="ADDRESS", help="by which the person can sign in as well")
     fund.add_argument("cents", type=int, metavar="CENTS", help="how much, in whole cents")
     fund.add_argument(
         "--reference", required=True, metavar="R", help="what the payment is known by; a repeated one changes nothing"
@@ -220,7 +232,7 @@ def _show_task(task: Task) -> int:
 def _invite_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     stack = stack_of(options)
     try:
-        token = stack.operator().invite_worker(options.name)
+        token = stack.operator().invite_worker(options.name, options.email)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     print(stack.workplace().invitation_url(token))
@@ -238,10 +250,36 @@ def _adjust_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     return DONE
 
 
+def _list_workers(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    for worker in stack_of(options).operator().list_workers():
+        print(json.dumps(asdict(worker), ensure_ascii=False))
+    return DONE
+
+
+def _suspend(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack_of(options).operator().suspend(options.id)
+    return DONE
+
+
+def _resume(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack_of(options).operator().resume(options.id)
+    return DONE
+
+
+def _end_sessions(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack_of(options).operator().end_sessions(options.id)
+    return DONE
+
+
+def _rotate_session_key(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack_of(options).rotate_session_key()
+    return DONE
+
+
 def _invite_staff(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     stack = stack_of(options)
     try:
-        token = stack.operator().invite_staff(options.name, options.id)
+        token = stack.operator().invite_staff(options.name, options.id, options.email)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
     print(stack.workplace().invitation_url(token))

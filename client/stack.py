@@ -114,6 +114,17 @@ class Stack:
         """What an operator of the workplace can do."""
         return find_operator(self.aws)
 
+    def rotate_session_key(self) -> None:
+        """Sign sessions, invitations and forms with a new key; what the one before has signed holds until the next."""
+        from crowdsight.workplace.sessions import rotated
+
+        secret = self.aws.outputs(WORKPLACE_STACK)["SessionSecret"]
+        text = rotated(self.aws.secret(secret))
+        try:
+            self.aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=text)
+        except (ClientError, BotoCoreError) as error:
+            raise StackNotFound(f"the secret {secret} cannot be written: {error}") from error
+
     def accounts(self) -> "Wiring":
         """The parts that are about accounts of callers."""
         return find_accounts(self.aws)

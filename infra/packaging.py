@@ -37,7 +37,7 @@ WHEEL_PROCESSORS = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's architectures as wheels name them."""
 
 AWS_SERVICES = frozenset(
-    {"apigateway", "dynamodb", "mturk", "s3", "s3vectors", "secretsmanager", "sns", "sqs", "stepfunctions"}
+    {"apigateway", "dynamodb", "mturk", "s3", "s3vectors", "secretsmanager", "sesv2", "sns", "sqs", "stepfunctions"}
 )
 """The services whose clients the product makes. botocore looks through the models of all that it has, over 400, at
 each process's first client: without the others that takes half the time, and the layer half the space."""

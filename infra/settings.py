@@ -19,6 +19,14 @@ SEGMENTS, S3_VECTORS = "segments", "s3vectors"
 """The engines of image search: our own, in files of the pictures' bucket, and Amazon S3 Vectors."""
 
 
+COGNITO = "cognito"
+"""The provider that the template makes."""
+
+MAIL_SENDER = r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+ISSUER = r"(https://[A-Za-z0-9.-]+(:[0-9]+)?|http://127\.0\.0\.1:[0-9]+)(/[A-Za-z0-9._~/-]*)?"
+"""http only for a provider on the same machine, as a local stack may have."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The deployment's settings; each is the context key of the same name.
@@ -59,6 +67,33 @@ class Settings:
 
     workplace_throttle_burst: int = 400
     """Requests that the workplace takes at once."""
+
+    worker_rate: int = 120
+    """How many HITs one Worker can accept in a minute, and as many answers and messages send; more are answered 429.
+    0 for no limit, as with the next two."""
+
+    network_rate: int = 1200
+    """The same for all Workers together that come from one network address."""
+
+    sign_in_rate: int = 100
+    """Attempts to sign in from one network address in 15 minutes; of links to one e-mail address there are five."""
+
+    sign_in_mail_sender: str = ""
+    """Whom links to sign in by are sent from, an address or domain that Amazon SES has verified; empty for no mail."""
+
+    sign_in_provider: str = ""
+    """The organisation's OpenID provider: its issuer's URL, or `cognito` for a user pool of this deployment's own;
+    empty for none."""
+
+    sign_in_provider_secret: str = ""
+    """For a provider that is not `cognito`: the name of the Secrets Manager secret with what it registered the worker
+    site as, JSON {"client_id", "client_secret"}. The address to come back to is the site's `/sign-in/callback`."""
+
+    sign_in_domains: str = ""
+    """Domains of e-mail addresses, between commas, whose people the provider signs in without an invitation."""
+
+    sign_in_groups: str = ""
+    """The same for groups that the provider tells of (the claim `groups` or `cognito:groups`)."""
 
     search_bundle: str = "embedded"
     """The models of image search: a folder of `functions/search/models`. Pictures saved with others are
@@ -106,6 +141,24 @@ class Settings:
         for api in ("key_throttle", "throttle", "workplace_throttle"):
             for name in (f"{api}_rate", f"{api}_burst"):
                 _require(getattr(self, name) > 0, f"{name} must be positive")
+        for name in ("worker_rate", "network_rate", "sign_in_rate"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        _require(
+            not self.sign_in_mail_sender or re.fullmatch(MAIL_SENDER, self.sign_in_mail_sender) is not None,
+            "sign_in_mail_sender must be an e-mail address",
+        )
+        _require(
+            self.sign_in_provider in ("", COGNITO) or re.fullmatch(ISSUER, self.sign_in_provider) is not None,
+            f"sign_in_provider must be {COGNITO} or an https URL without a query",
+        )
+        _require(
+            bool(self.sign_in_provider_secret) == (self.sign_in_provider not in ("", COGNITO)),
+            "sign_in_provider_secret goes with the URL of a sign_in_provider: give both or neither",
+        )
+        _require(
+            bool(self.sign_in_provider) or not (self.sign_in_domains or self.sign_in_groups),
+            "sign_in_domains and sign_in_groups are for people of a sign_in_provider",
+        )
         _require(
             bool(self.mturk_endpoint_url) == bool(self.mturk_credentials_secret),
             "mturk_endpoint_url and mturk_credentials_secret go together: give both or neither",

@@ -11,7 +11,8 @@ from infra.operation import Layers, Operation
 from infra.output import add_output
 from infra.rest_api import RestApi
 from infra.secret import JsonSecret
-from infra.settings import Settings
+from infra.settings import COGNITO, Settings
+from infra.sign_in import LinkMail, UserPool, provider_environment, provider_secret_arn
 from infra.table import Table
 
 REQUESTER_SECRETS_PREFIX = "crowdsight/requester/"
@@ -20,7 +21,7 @@ REQUESTER_SECRETS_PREFIX = "crowdsight/requester/"
 OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "CROWDSIGHTREQUESTER0"}
 """The requester account that publishes this deployment's own crowd tasks."""
 
-BY_INVITATION = "Workers come by a web browser with an invitation, on which the Lambda keeps a session."
+BY_SESSION = "Workers come by a web browser, whose sessions the Lambda keeps; how they begin is in infra/sign_in.py."
 
 
 class WorkplaceStack(Stack):
@@ -54,6 +55,10 @@ class WorkplaceStack(Stack):
             generated="secret_access_key",
             settings=settings,
         )
+        self._mail = (
+            LinkMail(self, "Mail", sender=settings.sign_in_mail_sender) if settings.sign_in_mail_sender else None
+        )
+        self._pool = UserPool(self, "UserPool", settings=settings) if settings.sign_in_provider == COGNITO else None
         mturk_api = self._mturk_api()
         worker_site = self._worker_site()
         sweep_workplace = self._sweep_workplace()
@@ -68,9 +73,13 @@ class WorkplaceStack(Stack):
             burst=settings.workplace_throttle_burst,
         )
         api.route("POST", "/", mturk_api, why_open="Requests carry a SigV4 signature, which the Lambda verifies.")
-        api.route("GET", "/", worker_site, why_open=BY_INVITATION)
-        api.route("ANY", "/{proxy+}", worker_site, why_open=BY_INVITATION)
+        api.route("GET", "/", worker_site, why_open=BY_SESSION)
+        api.route("ANY", "/{proxy+}", worker_site, why_open=BY_SESSION)
         self.endpoint_url = api.url
+        if self._mail:
+            self._mail.send_links(site_url=api.url, table=self._table, layers=self._layers, settings=settings)
+        if self._pool:
+            self._pool.know(api.url)
 
         add_output(self, "WorkplaceTable", self._table.table_name, "What the operator's commands read and write")
         add_output(self, "SessionSecret", self._session_secret.secret_arn, "What invitations are signed with")
@@ -107,10 +116,21 @@ class WorkplaceStack(Stack):
         return function
 
     def _worker_site(self) -> Operation:
-        function = self._operation(
-            "worker_site", {"SESSION_SECRET": self._session_secret.secret_arn}, indexes=["open"], timeout_s=29
-        )
+        settings = self._settings
+        environment = {
+            "SESSION_SECRET": self._session_secret.secret_arn,
+            "WORKER_RATE": str(settings.worker_rate),
+            "NETWORK_RATE": str(settings.network_rate),
+            "SIGN_IN_RATE": str(settings.sign_in_rate),
+            **({"MAIL_QUEUE_URL": self._mail.queue.queue_url} if self._mail else {}),
+            **provider_environment(settings, self._pool),
+        }
+        function = self._operation("worker_site", environment, indexes=["open"], timeout_s=29)
         function.allow(["secretsmanager:GetSecretValue"], [self._session_secret.secret_arn])
+        if self._mail:
+            function.allow(["sqs:SendMessage"], [self._mail.queue.queue_arn])
+        if settings.sign_in_provider:
+            function.allow(["secretsmanager:GetSecretValue"], [provider_secret_arn(self, settings)])
         return function
 
     def _sweep_workplace(self) -> Operation:

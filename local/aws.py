@@ -7,7 +7,7 @@ prints the port that it serves on, one line, and ends when its standard input do
 What moto 5.2 does differently here
 - Lambda functions are invoked by HTTP at `--lambda-url`, which speaks Lambda's own Invoke API, instead of in Docker.
 - Step Functions does the same directly, instead of making a new boto3 client for every task.
-- DynamoDB, S3 and S3 Vectors: see `local.aws_dynamodb`, `local.aws_s3` and `local.aws_s3vectors`.
+- DynamoDB, S3, S3 Vectors and SES: see `local.aws_dynamodb`, `aws_s3`, `aws_s3vectors` and `aws_ses`.
 - What moto does anew at each call or execution and need not is done once: workflows are parsed, services listed.
 - Connections are kept alive (moto's server closes each after one call), which more than doubles the calls a second.
 """
@@ -20,6 +20,7 @@ import logging
 import os
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -35,7 +36,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
-from local import aws_dynamodb, aws_s3, aws_s3vectors
+from local import aws_dynamodb, aws_s3, aws_s3vectors, aws_ses
 from local.http_server import Request, Response, Server
 
 SERVICES: tuple[backends.SERVICE_NAMES, ...] = (
@@ -146,12 +147,13 @@ def as_wsgi(request: Request, port: int) -> dict[str, Any]:
 class Services:
     """Every service on one port, told apart by each request's signature."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailbox: Path | None = None) -> None:
+        self._mailbox = mailbox
         self._application = DomainDispatcherApplication(create_backend_app)
         self.server = Server(self._answer)
 
     def _answer(self, request: Request) -> Response:
-        return aws_dynamodb.answer(request) or self._answer_by_moto(request)
+        return aws_dynamodb.answer(request) or aws_ses.answer(request, self._mailbox) or self._answer_by_moto(request)
 
     def _answer_by_moto(self, request: Request) -> Response:
         response = Response(500)
@@ -224,6 +226,7 @@ def warm_up() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.aws")
     parser.add_argument("--lambda-url", required=True, help="where Lambda's Invoke API is served")
+    parser.add_argument("--mailbox", type=Path, help="the folder that mails sent by SES are put into")
     options = parser.parse_args()
 
     logging.basicConfig(level=logging.WARNING)
@@ -234,7 +237,7 @@ def main() -> None:
     send_invocations_to(LambdaApi(options.lambda_url))
     parse_workflows_once()
     list_services_once()
-    services = Services()
+    services = Services(options.mailbox)
     os.environ["MOTO_PORT"] = str(services.server.port)  # where moto's own clients find the other services
     print(services.server.port, flush=True)
     threading.Thread(target=warm_up, daemon=True).start()

@@ -13,13 +13,19 @@ from typing import Any, NoReturn
 import boto3
 from botocore.config import Config
 
-from local.template import ACCOUNT_ID, REGION, Resource, Template
+from local.identity_provider import StandInProvider
+from local.template import ACCOUNT_ID, REGION, USER_POOL_CLIENT, Resource, Template
 
 EXECUTE_API_URL = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:/([A-Za-z0-9_-]+))?")
 
 SERVED_FUNCTION = (
     *("Architectures", "Code", "Description", "Environment", "FunctionName", "Handler", "ImageConfig", "Layers"),
     *("LoggingConfig", "MemorySize", "PackageType", "Role", "Runtime", "Tags", "Timeout", "TracingConfig"),
+)
+
+SERVED_USER_POOL_CLIENT = (
+    *("AllowedOAuthFlows", "AllowedOAuthFlowsUserPoolClient", "AllowedOAuthScopes", "CallbackURLs", "ClientName"),
+    *("GenerateSecret", "PreventUserExistenceErrors", "SupportedIdentityProviders", "UserPoolId"),
 )
 
 MakeImage = Callable[[Path, str], Path]
@@ -120,13 +126,14 @@ def read_templates(assembly: Path) -> list[Template]:
     ]
 
 
-def deploy(assembly: Path, clients: Clients, make_image: MakeImage) -> Deployed:
+def deploy(assembly: Path, clients: Clients, make_image: MakeImage, identity_provider: StandInProvider) -> Deployed:
     """Deploy a cloud assembly. Raises DeploymentError, and what `make_image` raises."""
     deployed = Deployed()
     cloudformation = clients.client("cloudformation")
     for template in read_templates(assembly):
         if unknown := template.unknown_types():
             raise DeploymentError(f"{template.stack}: the local stack does not serve {', '.join(unknown)}")
+        _make_user_pools(template, identity_provider)
         _make_secrets(template, clients)
         _make_usage_plans(template, clients)
         _make_vector_indexes(template, clients)
@@ -177,6 +184,15 @@ def _make_secrets(template: Template, clients: Clients) -> None:
         template.made(logical_id, secret["ARN"])
 
 
+def _make_user_pools(template: Template, provider: StandInProvider) -> None:
+    for logical_id in template.user_pools():
+        template.made(logical_id, f"{REGION}_{logical_id[-9:]}", {"ProviderURL": provider.issuer})
+    for logical_id in template.user_pool_clients():
+        secret = secrets.token_urlsafe(24)
+        template.made(logical_id, logical_id.lower(), {"ClientSecret": secret})
+        provider.register(logical_id.lower(), secret, ())  # where it may send people is known once APIs are served
+
+
 def _make_usage_plans(template: Template, clients: Clients) -> None:
     """They hold the keys; the gateway of ours does the throttling."""
     for logical_id, name in template.usage_plans():
@@ -207,11 +223,21 @@ def with_local_urls(function: Function, urls: Mapping[str, str]) -> Function:
     `urls`: local address by REST API ID. A stage is left out, as under a custom domain.
     """
 
-    def local(found: re.Match[str]) -> str:
-        return urls.get(found[1], found[0])
-
-    environment = {name: EXECUTE_API_URL.sub(local, value) for name, value in function.environment.items()}
+    environment = {name: local_text(value, urls) for name, value in function.environment.items()}
     return replace(function, environment=environment)
+
+
+def local_text(text: str, urls: Mapping[str, str]) -> str:
+    """The text with each API's address in it replaced, as in `with_local_urls`."""
+    return EXECUTE_API_URL.sub(lambda found: urls.get(found[1], found[0]), text)
+
+
+def allow_redirects(deployed: Deployed, provider: StandInProvider, urls: Mapping[str, str]) -> None:
+    """Let the provider send people back where the user pools' clients say, `urls` being those of the APIs."""
+    for client in deployed.of_type(USER_POOL_CLIENT):
+        check_served(client, client.properties, SERVED_USER_POOL_CLIENT)
+        callbacks = [local_text(each, urls) for each in client.properties.get("CallbackURLs", [])]
+        provider.allow_redirects(client.physical_id, callbacks)
 
 
 def start_workflows(deployed: Deployed, clients: Clients) -> None:

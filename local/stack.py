@@ -8,6 +8,7 @@ import fcntl
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,12 +27,14 @@ from local.deployment import (
     Clients,
     Deployed,
     DeploymentError,
+    allow_redirects,
     deploy,
     start_workflows,
     with_local_urls,
 )
 from local.gateway.rest_api import RestApi
 from local.gateway.serving import Gateway
+from local.identity_provider import StandInProvider
 from local.lambdas.launch import runtime_folder
 from local.lambdas.service import Lambda
 from local.log import log, log_to
@@ -49,6 +52,8 @@ FUNDING_CENTS = 1_000_000
 
 INVITED_WORKERS = {"worker_invitation_url": "Ada", "second_worker_invitation_url": "Ben"}
 """Two, because no task can be finished by one Worker alone."""
+
+MAIL_SENDER = "crowdsight@example.org"
 
 API_DEADLINE_S = 60
 WORKER_GRACE_S = 1.0
@@ -72,6 +77,7 @@ class LocalStack:
         self._lock_file: TextIO | None = None
         self._access_logs: list[TextIO] = []
         self._aws: Child | None = None
+        self._identity_provider: StandInProvider | None = None
         self._writing = threading.Lock()
         self._written: list[Path] = []
         self._stopped = False
@@ -83,6 +89,7 @@ class LocalStack:
         for file in (self.path, options.ready_file):
             if file:
                 file.unlink(missing_ok=True)  # of a stack that was killed
+        shutil.rmtree(self._mailbox, ignore_errors=True)  # of the stack before
         log_to(self._logs / "stack.log")
         self._functions = functions = Lambda(
             self._children,
@@ -93,13 +100,15 @@ class LocalStack:
         self._aws = aws = self._start_aws(functions.url)
         try:
             log.info("synthesizing")
-            assembly = synthesize(ASSEMBLIES, options.settings, self._children)
+            assembly = synthesize(ASSEMBLIES, settings_of(options), self._children)
             log.info("waiting for the AWS services")
             clients = Clients(self._aws_url(aws))
             log.info("deploying %s", assembly)
-            deployed = deploy(assembly, clients, image_maker(self._children))
+            self._identity_provider = StandInProvider()
+            deployed = deploy(assembly, clients, image_maker(self._children), self._identity_provider)
             log.info("deployed %s resources, %s functions", len(deployed.resources), len(deployed.functions))
             urls = self._serve(deployed, clients, functions)
+            allow_redirects(deployed, self._identity_provider, urls)
         except (SynthesisError, ImageError, DeploymentError) as error:
             raise StartError(str(error)) from error
         functions.deploy(
@@ -136,6 +145,8 @@ class LocalStack:
     def stop(self) -> None:
         """End every process, give every port back, and remove the files that say where the stack is."""
         self._gateway.close()
+        if self._identity_provider is not None:
+            self._identity_provider.close()
         self._children.stop(WORKER_GRACE_S)
         if self._functions is not None:
             self._functions.close()
@@ -143,6 +154,10 @@ class LocalStack:
             self._stopped = True
             for path in self._written:
                 path.unlink(missing_ok=True)
+
+    @property
+    def _mailbox(self) -> Path:
+        return self.options.state_dir / "mail"
 
     @property
     def _logs(self) -> Path:
@@ -168,7 +183,7 @@ class LocalStack:
     def _start_aws(self, lambda_url: str) -> Child:
         with (self._logs / "aws.log").open("wb") as output:
             return self._children.start(
-                [sys.executable, "-m", "local.aws", "--lambda-url", lambda_url],
+                [sys.executable, "-m", "local.aws", "--lambda-url", lambda_url, "--mailbox", str(self._mailbox)],
                 cwd=ROOT,
                 environment={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
                 | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION},
@@ -242,6 +257,7 @@ class LocalStack:
                 "mturk_access_key_id": requester["access_key_id"],
                 "mturk_secret_access_key": requester["secret_access_key"],
                 "worker_site_url": site_url,
+                "mailbox": str(self._mailbox.resolve()),
                 **{key: f"{site_url}/join/{operator.invite_worker(name)}" for key, name in INVITED_WORKERS.items()},
             }
         return description
@@ -332,6 +348,12 @@ def run_stack(options: Options, work: Callable[[dict[str, Any], threading.Event]
     over.set()
     stack.stop()
     return INTERRUPTED if is_signalled else status
+
+
+def settings_of(options: Options) -> dict[str, str]:
+    """The CDK app's: mail is sent, as it costs nothing here, and simulated Workers work as fast as they can."""
+    unhurried = {"worker_rate": "0", "network_rate": "0"} if options.workers != NOBODY else {}
+    return {"sign_in_mail_sender": MAIL_SENDER, **unhurried, **options.settings}
 
 
 def _open_account(aws: AwsClients) -> str:

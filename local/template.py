@@ -40,6 +40,7 @@ SERVED_HERE = frozenset(
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
         "AWS::ApiGateway::UsagePlan",
+        "AWS::Cognito::UserPoolClient",
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
@@ -55,6 +56,7 @@ WITHOUT_MEANING_HERE = frozenset(
         "AWS::CDK::Metadata",
         "AWS::CloudWatch::Alarm",
         "AWS::CloudWatch::Dashboard",
+        "AWS::Cognito::UserPoolDomain",
         "AWS::IAM::ManagedPolicy",
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
@@ -68,6 +70,9 @@ WITHOUT_MEANING_HERE = frozenset(
 
 SECRET = "AWS::SecretsManager::Secret"
 """moto's CloudFormation does not know it; it is made by API, before the stack."""
+
+USER_POOL, USER_POOL_CLIENT = "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient"
+"""A provider of ours stands in for all user pools; made before the stack too."""
 
 VECTOR_BUCKET, VECTOR_INDEX = "AWS::S3Vectors::VectorBucket", "AWS::S3Vectors::Index"
 """Made by API before the stack, for the same reason."""
@@ -105,6 +110,7 @@ class Template:
         self._resources: dict[str, dict[str, Any]] = body.get("Resources", {})
         self._questions: dict[str, Any] = {}
         self._made: dict[str, str] = {}
+        self._attributes: dict[str, Mapping[str, str]] = {}
         self._taken_out = {
             logical_id: resource
             for logical_id, resource in self._resources.items()
@@ -118,7 +124,7 @@ class Template:
 
     def unknown_types(self) -> list[str]:
         """The resource types that nothing here knows what to do with."""
-        known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET, VECTOR_BUCKET, VECTOR_INDEX}
+        known = CARRIED_BY_MOTO | SERVED_HERE | WITHOUT_MEANING_HERE | {SECRET, USER_POOL, VECTOR_BUCKET, VECTOR_INDEX}
         return sorted({resource["Type"] for resource in self._resources.values()} - known)
 
     def container_images(self) -> set[tuple[str, str]]:
@@ -135,7 +141,15 @@ class Template:
         for logical_id, resource in self._resources.items():
             if resource["Type"] == SECRET:
                 properties = self._localized(resource.get("Properties", {}))
-                yield logical_id, properties.get("Name", f"{self.stack}-{logical_id}"), properties
+                yield logical_id, properties.get("Name", f"{self.stack}-{logical_id}"), _joined(properties)
+
+    def user_pools(self) -> Iterator[str]:
+        """The logical IDs of the user pools."""
+        yield from (id for id, each in self._resources.items() if each["Type"] == USER_POOL)
+
+    def user_pool_clients(self) -> Iterator[str]:
+        """The logical IDs of their clients."""
+        yield from (id for id, each in self._resources.items() if each["Type"] == USER_POOL_CLIENT)
 
     def usage_plans(self) -> Iterator[tuple[str, str]]:
         """The usage plans to make before the stack: logical ID and name."""
@@ -157,9 +171,13 @@ class Template:
                 properties = self._localized(resource["Properties"])
                 yield logical_id, str(properties.get("IndexName", logical_id)).lower()[:63], properties
 
-    def made(self, logical_id: str, physical_id: str) -> None:
-        """Say what `Ref` is to give for something that was made before the stack."""
+    def made(self, logical_id: str, physical_id: str, attributes: Mapping[str, str] | None = None) -> None:
+        """Say what `Ref`, and for `attributes` `Fn::GetAtt`, is to give for something that was made before the stack.
+
+        Other attributes give what `Ref` does: they are ARNs.
+        """
         self._made[logical_id] = physical_id
+        self._attributes[logical_id] = attributes or {}
 
     def for_moto(self) -> dict[str, Any]:
         """What moto is to deploy. Everything is `made` by then."""
@@ -272,6 +290,8 @@ class Template:
             return f"{self._physical_id(logical_id)}-root"
         if attribute == "Name":
             return name
+        if attribute in self._attributes.get(logical_id, {}):
+            return self._attributes[logical_id][attribute]
         if logical_id in self._made:  # an ARN is all that one asks of it
             return self._made[logical_id]
         if attribute == "Arn":
@@ -293,6 +313,18 @@ class Template:
 
 def _is_expression(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::"))
+
+
+def _joined(value: Any) -> Any:
+    """The value with each `Fn::Join` of nothing but texts carried out."""
+
+    def join(value: Any) -> str | None:
+        if not isinstance(value, dict) or set(value) != {"Fn::Join"}:
+            return None
+        separator, parts = value["Fn::Join"]
+        return str(separator).join(parts) if all(isinstance(part, str) for part in parts) else None
+
+    return _replaced(value, join)
 
 
 def _answered(value: Any, outputs: Mapping[str, str]) -> str | None:

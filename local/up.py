@@ -42,6 +42,7 @@ def greeting(description: Mapping[str, Any], ready_after_s: float) -> str:
             f"Work yourself  {description['worker_invitation_url']}",
             f"               {description['second_worker_invitation_url']}",
             "               Two Workers, because a task takes at least two: open the second in a private window.",
+            f"Mail           {description['mailbox']}",
             f"MTurk endpoint {description['mturk_endpoint_url']}",
         ]
     question = json.dumps(

@@ -20,7 +20,6 @@ from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.operator import Operator
 from crowdsight.workplace.questions import read_question
-from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
@@ -31,6 +30,7 @@ from tests.contract.workplace_rig import HTML_QUESTION, INDEXES, hit_id_in
 REQUESTERS = ("A1FIRST", "A1SECOND")
 WORKERS = ("AW1", "AW2", "AW3")
 FUNDS_CENTS = 300
+unused: Any = None
 QUESTION = read_question(HTML_QUESTION)
 
 
@@ -52,9 +52,7 @@ class Everything(RuleBasedStateMachine):
         self.assignments: list[Assignment] = []
         self.is_queue_down = False
         self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, self._send)
-        self.operator = operator = Operator(
-            self.table, self.clock, CredentialSecrets(None, "", self.clock), Sessions(lambda: "k", self.clock)
-        )
+        self.operator = operator = Operator(self.table, self.clock, CredentialSecrets(None, "", self.clock), unused)
         for requester_id in REQUESTERS:
             operator.fund_requester(requester_id, FUNDS_CENTS, "first")
         for worker_id in WORKERS:
@@ -234,7 +232,7 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
     workplace = Workplace(table, clock, new_id, 20, lambda _: None)
-    operator = Operator(table, clock, CredentialSecrets(None, "", clock), Sessions(lambda: "k", clock))
+    operator = Operator(table, clock, CredentialSecrets(None, "", clock), unused)
     operator.fund_requester("A1", 1_000, "first")
     workplace.register_worker("AW1", "Ada")
     requesters = workplace.requesters
@@ -268,9 +266,7 @@ def test_a_ledger_entry_is_never_written_over() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
     workplace = Workplace(table, clock, new_id, 20, lambda _: None)
-    Operator(table, clock, CredentialSecrets(None, "", clock), Sessions(lambda: "k", clock)).fund_requester(
-        "A1", 99, "x"
-    )
+    Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 99, "x")
     workplace.register_worker("AW1", "Ada")
     kept = workplace.requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
     hit_id = workplace.requesters.create_hit(kept, QUESTION, lifetime_s=100).hit.hit_id
@@ -286,9 +282,7 @@ def test_many_workers_at_once_get_each_assignment_once_and_all_are_paid_once() -
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
     workplace = Workplace(table, clock, new_id, 20, lambda _: None)
-    Operator(table, clock, CredentialSecrets(None, "", clock), Sessions(lambda: "k", clock)).fund_requester(
-        "A1", 10_000, "x"
-    )
+    Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 10_000, "x")
     requesters = workplace.requesters
     kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
     hit_ids = [requesters.create_hit(kept, QUESTION, lifetime_s=100, max_assignments=3).hit.hit_id for _ in range(3)]
@@ -317,9 +311,7 @@ def test_a_token_used_at_once_by_many_makes_one_hit() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
     requesters = Workplace(table, clock, new_id, 0, lambda _: None).requesters
-    Operator(table, clock, CredentialSecrets(None, "", clock), Sessions(lambda: "k", clock)).fund_requester(
-        "A1", 5, "x"
-    )
+    Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 5, "x")
     kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
 
     def create(_: int) -> str:

@@ -54,6 +54,12 @@ def other_assembly(synthesize: Synthesize) -> Assembly:
 
 
 @pytest.fixture(scope="session")
+def sign_in_assembly(synthesize: Synthesize) -> Assembly:
+    """With mail and a user pool to sign in by."""
+    return synthesize(sign_in_mail_sender="work@example.org", sign_in_provider="cognito", sign_in_groups="annotators")
+
+
+@pytest.fixture(scope="session")
 def s3_vectors_assembly(synthesize: Synthesize) -> Assembly:
     """With vectors in Amazon S3 Vectors."""
     return synthesize(vector_engine="s3vectors")

@@ -20,9 +20,9 @@ unsafe.synth()
 """
 
 
-@pytest.fixture(params=["assembly", "s3_vectors_assembly"])
+@pytest.fixture(params=["assembly", "s3_vectors_assembly", "sign_in_assembly"])
 def checked(request: pytest.FixtureRequest) -> Assembly:
-    """The app with each engine of image search."""
+    """The app with each engine of image search, and with each way to sign in."""
     assembly: Assembly = request.getfixturevalue(request.param)
     return assembly
 

@@ -10,8 +10,10 @@ from tests.infra.template import ROOT, Assembly, Resource
 
 
 @pytest.fixture(scope="module")
-def lambdas(assembly: Assembly) -> dict[str, Resource]:
-    return {name: function for template in assembly.templates.values() for name, function in template.lambdas().items()}
+def lambdas(assembly: Assembly, sign_in_assembly: Assembly) -> dict[str, Resource]:
+    """Those of every template, and those that only other settings have."""
+    templates = [*sign_in_assembly.templates.values(), *assembly.templates.values()]
+    return {name: function for template in templates for name, function in template.lambdas().items()}
 
 
 def test_each_folder_is_a_lambda_or_the_container_image_of_one_for_each_of_its_modules(

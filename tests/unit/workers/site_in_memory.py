@@ -10,9 +10,8 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import Clock
 from crowdsight.crowd.questions import render_page
 from crowdsight.workplace.sessions import Sessions
-from crowdsight.workplace.site import WorkerSite
 from tests.proxy_event import proxy_event
-from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory
+from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory, site_of
 
 SITE_URL = "http://127.0.0.1:8081"
 
@@ -22,8 +21,8 @@ class SiteInMemory:
 
     def __init__(self, clock: Clock) -> None:
         self.workplace = WorkplaceInMemory(clock)
-        self.sessions = Sessions(lambda: "a key for tests", clock)
-        self._site = WorkerSite(self.workplace, self.sessions, clock)
+        self.sessions = Sessions(lambda: ["a key for tests"], clock)
+        self._site = site_of(self.workplace, self.workplace.table, self.sessions, clock)
         self.transport = httpx.MockTransport(self._answer)
         self.requests: list[str] = []
         self.answers: list[int] = []

@@ -1,10 +1,11 @@
 import pytest
 
+from crowdsight.workplace.people import People
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
 from tests.conftest import StoppedClock
 from tests.unit.workplace_site.browsing import Browser
-from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory
+from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory, site_of
 
 
 @pytest.fixture
@@ -14,12 +15,17 @@ def workplace(clock: StoppedClock) -> WorkplaceInMemory:
 
 @pytest.fixture
 def sessions(clock: StoppedClock) -> Sessions:
-    return Sessions(lambda: "a key for tests", clock)
+    return Sessions(lambda: ["a key for tests"], clock)
+
+
+@pytest.fixture
+def people(workplace: WorkplaceInMemory, sessions: Sessions, clock: StoppedClock) -> People:
+    return People(workplace.table, workplace, sessions, clock)
 
 
 @pytest.fixture
 def site(workplace: WorkplaceInMemory, sessions: Sessions, clock: StoppedClock) -> WorkerSite:
-    return WorkerSite(workplace, sessions, clock)
+    return site_of(workplace, workplace.table, sessions, clock)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.conftest import StoppedClock
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.proxy_event import REQUEST_ID
 from tests.unit.workplace_site.browsing import FORM_TYPE, Browser, Form, Page
-from tests.unit.workplace_site.workplace_in_memory import REQUESTER, WorkplaceInMemory
+from tests.unit.workplace_site.workplace_in_memory import REQUESTER, WorkplaceInMemory, site_of
 
 HOSTILE = """<script>alert(1)</script>'"&{{ 7 * 7 }}{% raw %}"""
 
@@ -128,9 +128,10 @@ class TestSigningIn:
     ) -> None:
         elsewhere = WorkplaceInMemory(clock)
         hit_id = elsewhere.offer()
-        browser = Browser(WorkerSite(elsewhere, sessions, clock).respond)
+        browser = Browser(site_of(elsewhere, elsewhere.table, sessions, clock).respond)
         browser.cookies = ada.cookies
-        assert browser.press(browser.get("/").form(f"{hit_id}/accept")).status == 403
+        assert "Signed in" not in browser.get("/").text
+        assert browser.post(f"/hits/{hit_id}/accept", []).status == 403
         assert browser.get("/earnings").status == 403
 
     def test_a_requesters_staff_sign_in_and_are_no_workers(
@@ -216,7 +217,7 @@ class TestFindingHits:
         assert f"/hits/{hit_id}" not in ada.get("/").links
         assert f"/assignments/{assignment_id}" in ada.get("/").links
         ada.answer(assignment_id)
-        assert ada.get("/").links == ["#main", "/", "/", "/earnings", "/"]
+        assert ada.get("/").links == ["#main", "/", "/", "/earnings", "/account", "/"]
         assert "You have done this HIT" in ada.get(f"/hits/{hit_id}").text
 
     def test_more_hits_are_one_link_away(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
@@ -616,8 +617,9 @@ class TestPages:
     def test_what_nobody_foresaw_is_a_page_and_a_line_in_the_log(
         self, ada: Browser, sessions: Sessions, clock: StoppedClock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        nowhere = Workplace(Table(MemoryDynamoDB(), "a missing table"), clock, new_id, 0, lambda delivery: None)
-        browser = Browser(WorkerSite(nowhere, sessions, clock).respond)
+        missing = Table(MemoryDynamoDB(), "a missing table")
+        nowhere = Workplace(missing, clock, new_id, 0, lambda delivery: None)
+        browser = Browser(site_of(nowhere, missing, sessions, clock).respond)
         browser.cookies = ada.cookies
         page = browser.get("/earnings")
         assert page.status == 500

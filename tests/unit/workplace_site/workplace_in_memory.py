@@ -9,8 +9,12 @@ from crowdsight.dynamodb import Table
 from crowdsight.workplace import records
 from crowdsight.workplace.assignments import Assignment
 from crowdsight.workplace.hits import HitType
+from crowdsight.workplace.limits import Limits, Rates
 from crowdsight.workplace.operator import Operator
+from crowdsight.workplace.people import People
 from crowdsight.workplace.questions import EXTERNAL_NAMESPACE, HTML_NAMESPACE, QuestionKind, read_question
+from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.site import WorkerSite
 from crowdsight.workplace.workers import Worker
 from crowdsight.workplace.workplace import Workplace
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -59,6 +63,14 @@ class WorkplaceInMemory(Workplace):
         """All assignments of a HIT that there ever were, in order of acceptance, as last written."""
         items = self.table.query_all(records.hit_pk(hit_id), records.ASSIGNMENTS)
         return [records.assignment_from_item(item) for item in items]
+
+
+def site_of(
+    workplace: Workplace, table: Table, sessions: Sessions, clock: Clock, rates: Rates | None = None
+) -> WorkerSite:
+    """The worker site of a workplace over a table."""
+    people = People(table, workplace, sessions, clock)
+    return WorkerSite(workplace, people, Limits(table, clock, rates or Rates()), clock)
 
 
 def _question_xml(kind: QuestionKind, content: str, frame_height_px: int) -> str:

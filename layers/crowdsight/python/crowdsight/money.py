@@ -21,5 +21,6 @@ def wire_dollars(cents: int) -> str:
 
 
 def shown_dollars(cents: int) -> str:
-    """Cents as people read them: 123456 is $1,234.56."""
-    return f"${cents // 100:,}.{cents % 100:02}"
+    """Cents as people read them: 123456 is $1,234.56, and less than nothing has a minus before it."""
+    dollars, rest = divmod(abs(cents), 100)
+    return f"{'−' if cents < 0 else ''}${dollars:,}.{rest:02}"

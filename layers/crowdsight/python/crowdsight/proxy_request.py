@@ -16,7 +16,8 @@ class ProxyRequest:
     `path_parameters`: percent-encoded too. `query`: decoded, in order, a name as often as it was sent.
     `headers`: by lower-case name. `id` names the request in the log.
     `origin`: what the client reached the API at, such as `https://api.example.com`.
-    `account_id`: the AWS account of the API. `caller`: what the authorizer said of the caller.
+    `account_id`: the AWS account of the API. `source_ip`: where the request came from, as
+    API Gateway saw it. `caller`: what the authorizer said of the caller.
     """
 
     method: str
@@ -30,6 +31,7 @@ class ProxyRequest:
     body: bytes = b""
     id: str = ""
     account_id: str = ""
+    source_ip: str = ""
     caller: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -55,6 +57,7 @@ class ProxyRequest:
             body=_decode_base64(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
             id=context.get("requestId", ""),
             account_id=context.get("accountId", ""),
+            source_ip=(context.get("identity") or {}).get("sourceIp") or "",
             caller=context.get("authorizer") or {},
         )
 

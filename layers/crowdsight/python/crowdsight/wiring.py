@@ -46,8 +46,12 @@ if TYPE_CHECKING:
     from crowdsight.search.sweeping import Sweep
     from crowdsight.task_store import TaskStore
     from crowdsight.workplace.credentials import CredentialSecrets
+    from crowdsight.workplace.limits import Limits
+    from crowdsight.workplace.mail import Mailer, MailQueue
     from crowdsight.workplace.mturk_api import MTurkApi
+    from crowdsight.workplace.openid import IdentityProvider
     from crowdsight.workplace.operator import Operator
+    from crowdsight.workplace.people import People
     from crowdsight.workplace.sessions import Sessions
     from crowdsight.workplace.site import WorkerSite
     from crowdsight.workplace.workplace import Workplace
@@ -92,7 +96,17 @@ class Settings:
     # the workplace
     workplace_table: str = ""
     requester_secrets_prefix: str = ""  # credentials are secrets named <prefix><access key id>
-    session_secret: str = ""  # ARN or name; JSON {session_key}
+    session_secret: str = ""  # ARN or name; JSON {session_key}, and {previous_session_key} after a rotation
+    worker_rate: int = 0  # of one Worker in a minute; 0: no limit, as with the next two
+    network_rate: int = 0  # from one network address in a minute
+    sign_in_rate: int = 0  # from or for one address in a quarter of an hour
+    mail_queue_url: str = ""  # where links to be sent by e-mail go; "": none are sent
+    mail_sender: str = ""  # whom they are from
+    workplace_url: str = ""  # what they lead to
+    openid_issuer: str = ""  # the organisation's OpenID provider; "": none
+    openid_client_secret: str = ""  # ARN or name; JSON {client_id, client_secret}
+    welcome_domains: str = ""  # of e-mail addresses, separated by commas: whose people need no invitation
+    welcome_groups: str = ""  # the same of the provider's groups
     workplace_fee_percent: int = 0
 
     @classmethod
@@ -247,7 +261,7 @@ class Wiring:
         """What the deployment's operator does at the workplace."""
         from crowdsight.workplace.operator import Operator
 
-        return Operator(self.workplace_table, self.clock, self._requester_credentials, self.sessions)
+        return Operator(self.workplace_table, self.clock, self._requester_credentials, self.people)
 
     @cached_property
     def workplace_table(self) -> Table:
@@ -267,15 +281,58 @@ class Wiring:
         """The workplace as Workers' browsers see it."""
         from crowdsight.workplace.site import WorkerSite
 
-        return WorkerSite(self.workplace, self.sessions, self.clock)
+        return WorkerSite(
+            self.workplace, self.people, self._limits, self.clock, self._mail_queue, self._identity_provider
+        )
+
+    @cached_property
+    def mailer(self) -> "Mailer":
+        """Sends the links that the site left to be sent."""
+        from crowdsight.workplace.mail import Mailer
+
+        settings = self.settings
+        return Mailer(self._client("sesv2"), settings.mail_sender, settings.workplace_url, self.people, self.clock)
+
+    @cached_property
+    def _mail_queue(self) -> "MailQueue | None":
+        from crowdsight.workplace.mail import MailQueue
+
+        url = self.settings.mail_queue_url
+        return MailQueue(self._client("sqs"), url) if url else None
+
+    @cached_property
+    def _identity_provider(self) -> "IdentityProvider | None":
+        if not self.settings.openid_issuer:
+            return None
+        from crowdsight.https import Https
+        from crowdsight.workplace.openid import IdentityProvider
+
+        secret = self._secret(self.settings.openid_client_secret)
+        return IdentityProvider(self.settings.openid_issuer, secret.read, Https().send, self.clock)
+
+    @cached_property
+    def people(self) -> "People":
+        """Who may sign in to the worker site."""
+        from crowdsight.workplace.people import People, Welcome, names_of
+
+        welcome = Welcome(names_of(self.settings.welcome_domains.lower()), names_of(self.settings.welcome_groups))
+        return People(self.workplace_table, self.workplace, self.sessions, self.clock, welcome)
+
+    @cached_property
+    def _limits(self) -> "Limits":
+        from crowdsight.workplace.limits import Limits, Rates
+
+        settings = self.settings
+        rates = Rates(settings.worker_rate, settings.network_rate, settings.sign_in_rate)
+        return Limits(self.workplace_table, self.clock, rates)
 
     @cached_property
     def sessions(self) -> "Sessions":
         """Invitations and sessions of Workers, signed with this deployment's key."""
-        from crowdsight.workplace.sessions import Sessions
+        from crowdsight.workplace.sessions import Sessions, session_keys
 
         secret = self._secret(self.settings.session_secret)
-        return Sessions(lambda: secret.read()["session_key"], self.clock)
+        return Sessions(lambda: session_keys(secret.read()), self.clock)
 
     # Image search
 

@@ -7,6 +7,7 @@ WorkplaceError
 ├── AccessRefused           the request's signature or operation name is wrong, before any operation runs
 └── WorkerError             what a Worker asked for cannot be; `message` is shown to the Worker
     ├── WorkerNotFound      no such Worker
+    ├── WorkerSuspended     the operator has suspended the Worker
     ├── HitNotFound         no such HIT
     ├── HitNotAvailable     expired, taken by others, or deleted
     ├── HitAlreadyDone      this Worker has this HIT already, or has submitted it
@@ -77,6 +78,13 @@ class WorkerError(WorkplaceError):
 
 class WorkerNotFound(WorkerError):
     code = "WorkerNotFound"
+
+
+class WorkerSuspended(WorkerError):
+    code = "WorkerSuspended"
+
+    def __init__(self) -> None:
+        super().__init__("Whoever runs this workplace has suspended you. What you earned is kept; ask them about it.")
 
 
 class HitNotFound(WorkerError):

@@ -1,13 +1,16 @@
 """What the deployment's operator does: fund requesters, issue their credentials, and check that everything adds up."""
 
+from collections.abc import Iterator
+
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Table, TransactionFailed
 from crowdsight.workplace import records
 from crowdsight.workplace.audit import Audit, audit
 from crowdsight.workplace.credentials import Credentials, CredentialSecrets
 from crowdsight.workplace.ledger import Earning, LedgerEntry
-from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.people import People, checked_email
 from crowdsight.workplace.statement import Statements
+from crowdsight.workplace.workers import Worker
 
 MAX_REFERENCE_LENGTH = 200
 
@@ -15,11 +18,11 @@ MAX_REFERENCE_LENGTH = 200
 class Operator:
     """Commands that no requester and no Worker has."""
 
-    def __init__(self, table: Table, clock: Clock, credentials: CredentialSecrets, sessions: Sessions) -> None:
+    def __init__(self, table: Table, clock: Clock, credentials: CredentialSecrets, people: People) -> None:
         self._table = table
         self._clock = clock
         self._credentials = credentials
-        self._sessions = sessions
+        self._people = people
 
     def fund_requester(self, requester_id: str, cents: int, reference: str) -> None:
         """Add prepaid money; the same `reference` (1 to 200 characters) does so once, however often it is used.
@@ -58,16 +61,44 @@ class Operator:
         self._table.put({"pk": "requesters", "sk": requester_id})
         return self._credentials.issue(requester_id)
 
-    def invite_worker(self, name: str) -> str:
-        """An invitation token; its link is `<worker site>/join/<token>`. Raises ValueError for an unusable name."""
-        return self._sessions.invite_worker(name)
+    def invite_worker(self, name: str, email: str = "") -> str:
+        """An invitation token; its link is `<worker site>/join/<token>`.
 
-    def invite_staff(self, name: str, requester_id: str) -> str:
-        """An invitation token for one of a requester's staff, to see the requester's pages.
-
-        Its link is `<worker site>/join/<token>`. Raises ValueError for an unusable name or id.
+        With an `email`, the Worker can sign in by that address from now on as well. Raises ValueError for an unusable
+        name or address, EmailTaken.
         """
-        return self._sessions.invite_staff(name, requester_id)
+        return self._invite(self._people.sessions.invite_worker(name), email)
+
+    def invite_staff(self, name: str, requester_id: str, email: str = "") -> str:
+        """The same for one of a requester's staff, who is to see the requester's pages.
+
+        Raises ValueError for an unusable name, id or address, EmailTaken.
+        """
+        return self._invite(self._people.sessions.invite_staff(name, requester_id), email)
+
+    def _invite(self, token: str, email: str) -> str:
+        if email:
+            self._people.invite_by_email(checked_email(email), self._people.sessions.read_invitation(token))
+        return token
+
+    def suspend(self, person_id: str) -> None:
+        """Let a Worker, or one of a requester's staff, do nothing any more. Raises WorkerNotFound."""
+        self._people.suspend(person_id)
+
+    def resume(self, person_id: str) -> None:
+        """Let them go on. Raises WorkerNotFound."""
+        self._people.resume(person_id)
+
+    def end_sessions(self, person_id: str) -> None:
+        """Sign a Worker, or one of a requester's staff, out everywhere. Raises WorkerNotFound."""
+        self._people.end_sessions(person_id)
+
+    def list_workers(self) -> Iterator[Worker]:
+        """Every Worker there is, by id."""
+        for item in self._table.query_all("workers"):
+            found = self._table.get(records.worker_pk(item["sk"]), "worker")
+            if found:  # else known by name only, between two writes of a registration
+                yield records.worker_from_item(found)
 
     def adjust_worker(self, worker_id: str, cents: int, reference: str, reason: str) -> Earning:
         """Put a Worker's earnings right by an entry of its own. See `Statements.adjust`."""

@@ -18,6 +18,11 @@
     worker#<id>        message#<time>#<id>           a message to the Worker
     worker#<id>        messagekey#<key>              that the message of this key was sent
     requester#<id>     message#<time>#<id>           a message to the requester
+    staff#<id>         staff                         one of a requester's staff
+    email#<address>    person                        who signs in by this e-mail address
+    identity#<hash>    person                        who signs in as this subject of an OpenID provider
+    link#<id>          link                          a link sent by e-mail was used; expires (ttl_s)
+    rate#<what>#<who>  <window>                      how often somebody did something; expires (ttl_s)
     event#<id>         event                         a notification to be sent               due
     requesters         <id>                          every requester there is
     workers            <id>                          every Worker there is
@@ -27,6 +32,8 @@ HITs, by time of creation. Index `open`: `assignable`, `Reviewable#<requester>` 
 creation; HITs in other states are not in it. Times in keys are milliseconds in 15 digits, so that they sort.
 """
 
+import hashlib
+import json
 import re
 from dataclasses import asdict
 from typing import Any, TypeGuard
@@ -36,7 +43,8 @@ from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.ledger import Account, Earning, LedgerEntry
-from crowdsight.workplace.workers import Worker
+from crowdsight.workplace.sessions import Person, Role
+from crowdsight.workplace.workers import Staff, Worker
 
 ASSIGNABLE = "assignable"
 """The `open` index's key for HITs that a Worker can take."""
@@ -262,6 +270,53 @@ def worker_to_item(worker: Worker) -> Item:
 def worker_from_item(item: Item) -> Worker:
     """The Worker that `worker_to_item` wrote, as counted up since."""
     return Worker(**_values(item))
+
+
+def staff_pk(staff_id: str) -> str:
+    """Of one of a requester's staff."""
+    return f"staff#{staff_id}"
+
+
+def staff_to_item(staff: Staff) -> Item:
+    """One of a requester's staff, under their id."""
+    return asdict(staff) | {"pk": staff_pk(staff.worker_id), "sk": "staff"}
+
+
+def staff_from_item(item: Item) -> Staff:
+    """Whom `staff_to_item` wrote."""
+    return Staff(**_values(item))
+
+
+def email_pk(email: str) -> str:
+    """Of who signs in by an e-mail address."""
+    return f"email#{email}"
+
+
+def identity_pk(issuer: str, subject: str) -> str:
+    """Of who signs in as a subject of an OpenID provider."""
+    return f"identity#{hashlib.sha256(json.dumps([issuer, subject]).encode()).hexdigest()}"
+
+
+def person_to_item(pk: str, person: Person) -> Item:
+    """Who signs in by the address or as the subject that `pk` is of."""
+    keys = {"pk": pk, "sk": "person", "worker_id": person.worker_id, "name": person.name}
+    return keys | {"role": person.role.value, "requester_id": person.requester_id}
+
+
+def person_from_item(item: Item) -> Person:
+    """Whom `person_to_item` wrote."""
+    values = _values(item)
+    return Person(**values | {"role": Role(values["role"])})
+
+
+def link_pk(link_id: str) -> str:
+    """That a link sent by e-mail was used."""
+    return f"link#{link_id}"
+
+
+def rate_pk(what: str, who: str) -> str:
+    """Of how often somebody did something, in windows of time."""
+    return f"rate#{what}#{who}"
 
 
 def notification_to_item(hit_type_id: str, notification: Notification) -> Item:

@@ -1,13 +1,16 @@
-"""Who is using the worker site: invitations, sessions and the tokens that its forms carry.
+"""Who is using the worker site: invitations, sessions, links sent by e-mail, and the tokens that its forms carry.
 
-All three are signed values (itsdangerous, HMAC-SHA256) that hold what they say; nothing about them is stored. One
-secret key signs them, each kind under a salt of its own, so that one can never pass for another.
+All are signed values (itsdangerous, HMAC-SHA256) that hold what they say; nothing about them is stored. One secret key
+signs them, each kind under a salt of its own, so that one can never pass for another. A key that was replaced a while
+ago may still verify what it signed.
 """
 
 import hashlib
+import hmac
+import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,6 +22,7 @@ from crowdsight.workplace.identifiers import ALPHABET
 
 INVITATION_AGE_S = 30 * 86_400
 SESSION_AGE_S = 30 * 86_400
+LINK_AGE_S = 15 * 60
 MAX_NAME_CHARACTERS = 80
 MAX_TOKEN_CHARACTERS = 2_048
 
@@ -33,6 +37,10 @@ class InvalidToken(Exception):
 
 class ExpiredToken(Exception):
     """The token was ours, and its time is over."""
+
+
+class WrongBrowser(Exception):
+    """The link is ours and works in the browser that asked for it only."""
 
 
 class Role(StrEnum):
@@ -66,30 +74,62 @@ class Invitation(Person):
 
 @dataclass(frozen=True)
 class Session(Person):
-    """A signed-in person until `expires_ms`. `token` is the cookie's value."""
+    """A signed-in person until `expires_ms`. `token` is the cookie's value.
+
+    `version`: that of the person's sessions when it began; it holds as long as that is not raised.
+    """
 
     expires_ms: int = 0
     token: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link sent to `email` says, good for one use until `expires_ms`.
+
+    `worker_id`: whose address it is to become; "" for a link to sign in by.
+    """
+
+    id: str
+    email: str
+    worker_id: str
+    expires_ms: int
+    token: str
 
 
 class Sessions:
-    """Makes and reads invitations, sessions and form tokens. `read_key` gives the key as it now is, any secret text."""
+    """Makes and reads invitations, sessions, links and form tokens.
 
-    def __init__(self, read_key: Callable[[], str], clock: Clock) -> None:
-        self._read_key = read_key
+    `read_keys` gives the keys as they now are: secret texts, the one that signs last.
+    """
+
+    def __init__(self, read_keys: Callable[[], Sequence[str]], clock: Clock) -> None:
+        self._read_keys = read_keys
         self._clock = clock
 
     @property
     def _invitations(self) -> URLSafeSerializer:
-        return URLSafeSerializer(self._read_key(), salt="crowdsight invitation", signer_kwargs=_SIGNING)
+        return self._serializer("invitation")
 
     @property
     def _sessions(self) -> URLSafeSerializer:
-        return URLSafeSerializer(self._read_key(), salt="crowdsight session", signer_kwargs=_SIGNING)
+        return self._serializer("session")
+
+    @property
+    def _links(self) -> URLSafeSerializer:
+        return self._serializer("link")
+
+    @property
+    def _visits(self) -> URLSafeSerializer:
+        return self._serializer("visit")
 
     @property
     def _forms(self) -> Signer:
-        return Signer(self._read_key(), salt="crowdsight form", key_derivation="hmac", digest_method=hashlib.sha256)
+        return Signer(self._read_keys(), salt="crowdsight form", key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def _serializer(self, kind: str) -> URLSafeSerializer:
+        return URLSafeSerializer(self._read_keys(), salt=f"crowdsight {kind}", signer_kwargs=_SIGNING)
 
     def invite_worker(self, name: str, worker_id: str | None = None) -> str:
         """An invitation token for a Worker called `name`, good for 30 days and any number of sign-ins.
@@ -115,48 +155,91 @@ class Sessions:
 
     def read_invitation(self, token: str) -> Invitation:
         """What an invitation says. Raises InvalidToken, ExpiredToken."""
-        return Invitation(**self._verify(self._invitations, token), token=token)
+        values, _version = self._verify(self._invitations, token)
+        return Invitation(**values, token=token)
 
-    def start(self, person: Person) -> Session:
-        """A session of 30 days for this person."""
-        return self.read_session(self._sign(self._sessions, person, SESSION_AGE_S))
+    def start(self, person: Person, version: int = 0) -> Session:
+        """A session of 30 days for this person, whose sessions have this version now."""
+        return self.read_session(self._sign(self._sessions, person, SESSION_AGE_S, version))
 
     def read_session(self, token: str) -> Session:
         """Whose session a cookie is. Raises InvalidToken, ExpiredToken."""
-        return Session(**self._verify(self._sessions, token), token=token)
+        values, version = self._verify(self._sessions, token)
+        return Session(**values, token=token, version=version)
 
-    def form_token(self, bound_to: Session | Invitation) -> str:
-        """The `csrf` field of forms shown under this session (or invitation) and no other."""
-        return self._forms.get_signature(bound_to.token).decode()
+    def make_link(self, email: str, browser: str, worker_id: str = "") -> Link:
+        """A link of 15 minutes for this address, which only works in a browser that has the secret `browser`."""
+        link_id, expires_ms = secrets.token_urlsafe(16), self._clock() + LINK_AGE_S * 1000
+        token = str(self._links.dumps([link_id, email, worker_id, expires_ms, _digest(browser)]))
+        return Link(link_id, email, worker_id, expires_ms, token)
 
-    def is_form_token(self, token: str, bound_to: Session | Invitation) -> bool:
+    def read_link(self, token: str, browser: str | None) -> Link:
+        """What a link says. Raises InvalidToken, ExpiredToken; WrongBrowser where another has asked for it."""
+        link_id, email, worker_id, expires_ms, digest = self._load(self._links, token)
+        if expires_ms <= self._clock():
+            raise ExpiredToken
+        if not browser or not hmac.compare_digest(digest, _digest(browser)):
+            raise WrongBrowser
+        return Link(link_id, email, worker_id, expires_ms, token)
+
+    def seal(self, values: Mapping[str, str], age_s: int) -> str:
+        """A cookie's value that holds these, which the browser could read and not change."""
+        return str(self._visits.dumps([dict(values), self._clock() + age_s * 1000]))
+
+    def unseal(self, token: str) -> Mapping[str, str]:
+        """What `seal` was given. Raises InvalidToken, ExpiredToken."""
+        values, expires_ms = self._load(self._visits, token)
+        if expires_ms <= self._clock():
+            raise ExpiredToken
+        found: Mapping[str, str] = values
+        return found
+
+    def form_token(self, bound_to: str) -> str:
+        """The `csrf` field of forms shown under this token (of a session, an invitation, a browser) and no other."""
+        return self._forms.get_signature(bound_to).decode()
+
+    def is_form_token(self, token: str, bound_to: str) -> bool:
         """Whether `token` is the `csrf` field that `form_token` gives."""
-        return self._forms.verify_signature(bound_to.token, token)
+        return self._forms.verify_signature(bound_to, token)
 
-    def _sign(self, serializer: URLSafeSerializer, person: Person, age_s: int) -> str:
+    def _sign(self, serializer: URLSafeSerializer, person: Person, age_s: int, version: int = 0) -> str:
         # The nonce makes every session's token, and with it every form token, a different one.
         nonce = secrets.token_urlsafe(9)
         expires_ms = self._clock() + age_s * 1000
-        return str(
-            serializer.dumps([person.worker_id, person.name, person.role, person.requester_id, expires_ms, nonce])
-        )
+        values = [person.worker_id, person.name, person.role, person.requester_id, expires_ms, version, nonce]
+        return str(serializer.dumps(values))
 
-    def _verify(self, serializer: URLSafeSerializer, token: str) -> dict[str, Any]:
-        if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
-            raise InvalidToken
-        try:
-            worker_id, name, role, requester_id, expires_ms, _nonce = serializer.loads(token)
-        except BadData as error:
-            raise InvalidToken from error
+    def _verify(self, serializer: URLSafeSerializer, token: str) -> tuple[dict[str, Any], int]:
+        worker_id, name, role, requester_id, expires_ms, version, _nonce = self._load(serializer, token)
         if expires_ms <= self._clock():
             raise ExpiredToken
-        return {
+        values = {
             "worker_id": worker_id,
             "name": name,
             "role": Role(role),
             "requester_id": requester_id,
             "expires_ms": expires_ms,
         }
+        return values, version
+
+    def _load(self, serializer: URLSafeSerializer, token: str) -> Any:
+        if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
+            raise InvalidToken
+        try:
+            return serializer.loads(token)
+        except BadData as error:
+            raise InvalidToken from error
+
+
+def rotated(secret: Mapping[str, str]) -> str:
+    """The session secret with a new key that signs; the one that did so far still verifies, an older one does not."""
+    return json.dumps({"session_key": secrets.token_urlsafe(30), "previous_session_key": secret["session_key"]})
+
+
+def session_keys(secret: Mapping[str, str]) -> list[str]:
+    """The keys in the session secret, the one that signs last."""
+    previous = secret.get("previous_session_key")
+    return [previous, secret["session_key"]] if previous else [secret["session_key"]]
 
 
 def new_worker_id() -> str:
@@ -173,3 +256,7 @@ def _checked_name(name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
         raise ValueError(f"a person's name has 1 to {MAX_NAME_CHARACTERS} printable characters")
     return name
+
+
+def _digest(browser: str) -> str:
+    return hashlib.sha256(browser.encode()).hexdigest()

@@ -6,6 +6,9 @@ of its own and so can read nothing of the site, neither cookie nor page. Its ans
 authorised by the id of the assignment, which only the Worker who accepted it was told and which cannot be guessed.
 
 site_signing_in     invitations and sessions
+site_sign_in        signing in by e-mail or by the organisation's provider
+site_account        what is known of who is signed in
+site_statement      what a Worker was paid, by month
 site_hits           finding HITs
 site_assignments    doing them and being paid
 site_questions      the question's frame and the answers out of it
@@ -15,23 +18,38 @@ site_visits         what these share
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crowdsight.clock import Clock
 from crowdsight.workplace.faults import ServiceFault, WorkerError
-from crowdsight.workplace.sessions import Sessions
+from crowdsight.workplace.limits import Limits
+from crowdsight.workplace.mail import ADDRESS_PATH, SIGN_IN_PATH, MailQueue
+from crowdsight.workplace.people import People
+from crowdsight.workplace.site_account import AccountPages
 from crowdsight.workplace.site_assignments import AssignmentPages
-from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, MethodNotAllowed, NoSuchPage, SiteError
+from crowdsight.workplace.site_errors import (
+    STATUSES_AND_HEADINGS,
+    MethodNotAllowed,
+    NoSuchPage,
+    SiteError,
+    more_headers,
+)
 from crowdsight.workplace.site_hits import HitPages
 from crowdsight.workplace.site_http import Request, Response
 from crowdsight.workplace.site_questions import SUBMIT_PATH, QuestionPages
+from crowdsight.workplace.site_sign_in import CALLBACK_PATH, SignInPages
 from crowdsight.workplace.site_signing_in import SigningIn
+from crowdsight.workplace.site_statement import StatementPages
 from crowdsight.workplace.site_visits import Visits
 from crowdsight.workplace.workplace import Workplace
 
+if TYPE_CHECKING:
+    from crowdsight.workplace.openid import IdentityProvider
+
 _HIT = r"/hits/(?P<hit_id>[0-9A-Z]{1,64})"
 _ASSIGNMENT = r"/assignments/(?P<assignment_id>[0-9A-Z]{1,64})"
-_INVITATION = r"/join/(?P<token>[\w.-]+)"
+_TOKEN = r"(?P<token>[\w.-]+)"
+_INVITATION = rf"/join/{_TOKEN}"
 
 _logger = logging.getLogger(__name__)
 
@@ -40,12 +58,23 @@ class WorkerSite:
     """Answers API Gateway's events with pages.
 
     A page's method returns its response or raises a SiteError or WorkerError, which `respond` explains by
-    `STATUSES_AND_HEADINGS`; what it takes beside the request is out of the address.
+    `STATUSES_AND_HEADINGS`; what it takes beside the request is out of the address. `mail` is None where no mail is
+    sent, `provider` where the organisation has no OpenID provider.
     """
 
-    def __init__(self, workplace: Workplace, sessions: Sessions, clock: Clock) -> None:
-        self._visits = visits = Visits(workplace, sessions, clock)
+    def __init__(
+        self,
+        workplace: Workplace,
+        people: People,
+        limits: Limits,
+        clock: Clock,
+        mail: MailQueue | None = None,
+        provider: "IdentityProvider | None" = None,
+    ) -> None:
+        self._visits = visits = Visits(workplace, people, limits, clock, has_sign_in=bool(mail or provider))
+        sign_in = SignInPages(visits, mail, provider)
         signing_in, hits = SigningIn(visits), HitPages(visits)
+        account, statements = AccountPages(visits, has_mail=mail is not None), StatementPages(visits)
         assignments, questions = AssignmentPages(visits), QuestionPages(visits)
         self._routes = [
             (method, re.compile(pattern, re.ASCII), respond)
@@ -53,6 +82,19 @@ class WorkerSite:
                 ("GET", _INVITATION, signing_in.show_invitation),
                 ("POST", _INVITATION, signing_in.sign_in),
                 ("POST", r"/sign-out", signing_in.sign_out),
+                ("GET", r"/sign-in", sign_in.show_ways),
+                ("POST", r"/sign-in", sign_in.ask_for_link),
+                ("GET", rf"{SIGN_IN_PATH}/{_TOKEN}", sign_in.show_link),
+                ("POST", rf"{SIGN_IN_PATH}/{_TOKEN}", sign_in.use_link),
+                ("GET", r"/sign-in/provider", sign_in.go_to_provider),
+                ("GET", CALLBACK_PATH, sign_in.come_back),
+                ("POST", ADDRESS_PATH, sign_in.ask_for_address),
+                ("GET", rf"{ADDRESS_PATH}/{_TOKEN}", sign_in.show_address),
+                ("POST", rf"{ADDRESS_PATH}/{_TOKEN}", sign_in.use_address),
+                ("GET", r"/account", account.show_account),
+                ("POST", r"/account/sign-out-everywhere", account.sign_out_everywhere),
+                ("GET", r"/statement", statements.show_statement),
+                ("GET", r"/statement\.csv", statements.download_statement),
                 ("GET", r"/", hits.show_hits),
                 ("GET", _HIT, hits.show_hit),
                 ("POST", f"{_HIT}/accept", hits.accept),
@@ -75,6 +117,7 @@ class WorkerSite:
         except Exception:
             # The edge of the program: what nobody foresaw is logged whole, and the Worker gets a number to quote.
             _logger.exception("request %s failed: %s %s", request.id, request.method, request.path)
+            request.memo.setdefault("visitor", None)  # what failed may be the very search for them
             response = self._visits.error(
                 request, 500, "Something went wrong", f"It is our fault. Try again. ({request.id})"
             )
@@ -104,6 +147,4 @@ class WorkerSite:
     def _explain(self, request: Request, error: SiteError | WorkerError | ServiceFault) -> Response:
         status, heading = STATUSES_AND_HEADINGS[error.code]
         response = self._visits.error(request, status, heading, error.message)
-        if isinstance(error, MethodNotAllowed):
-            return Response(status, response.body, {**response.headers, "Allow": ", ".join(error.allowed)})
-        return response
+        return Response(status, response.body, {**response.headers, **more_headers(error)})

@@ -59,6 +59,7 @@ class HitPages:
     def accept(self, request: Request, hit_id: str) -> Response:
         """Take the HIT and go on to its assignment."""
         session = self._visits.require_form(request)
+        self._visits.count(request, "accept", session.worker_id)
         try:
             assignment = self._workplace.accept(hit_id, session.worker_id)
         except HitAlreadyDone:

@@ -24,7 +24,12 @@ Fields = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Request(ProxyRequest):
-    """One HTTP request of a Worker's browser."""
+    """One HTTP request of a Worker's browser.
+
+    `memo`: what was found out of it already.
+    """
+
+    memo: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def prefix(self) -> str:
@@ -72,12 +77,12 @@ class Request(ProxyRequest):
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response of text."""
+    """One HTTP response of text. `cookies`: values of `Set-Cookie`."""
 
     status: int
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    set_cookie: str | None = None
+    cookies: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
         """What a REST API's Lambda proxy integration expects."""
@@ -87,8 +92,8 @@ class Response:
             "body": self.body,
             "isBase64Encoded": False,
         }
-        if self.set_cookie:
-            answer["multiValueHeaders"] = {"Set-Cookie": [self.set_cookie]}
+        if self.cookies:
+            answer["multiValueHeaders"] = {"Set-Cookie": list(self.cookies)}
         return answer
 
 

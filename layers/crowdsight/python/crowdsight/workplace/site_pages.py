@@ -19,7 +19,20 @@ _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _OWN_CONTENT = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
 )
-_FENCES = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_FENCES = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # No page of ours needs any of a device's powers, and no question's page gets them.
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            *("accelerometer", "autoplay", "bluetooth", "camera", "clipboard-read", "display-capture", "fullscreen"),
+            *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
+            *("payment", "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb"),
+            "xr-spatial-tracking",
+        )
+    ),
+}
 _PERSONAL = {"Cache-Control": "no-store"}
 
 
@@ -51,15 +64,15 @@ class Pages:
         values: Mapping[str, Any],
         status: int = 200,
         frame_sources: str = "'self'",
-        set_cookie: str | None = None,
+        cookies: tuple[str, ...] = (),
     ) -> Response:
         """A whole page, which nothing may frame. `frame_sources`: where its own frame may come from (CSP)."""
         policy = f"{_OWN_CONTENT}frame-src {frame_sources}; frame-ancestors 'none'"
-        return self._html(template, prefix, values, status, policy, set_cookie)
+        return self._html(template, prefix, values, status, policy, cookies)
 
     def framed_page(self, template: str, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A page for the question's frame: what is shown there once an answer is in."""
-        return self._html(template, prefix, values, status, f"{_OWN_CONTENT}frame-ancestors 'self'", None)
+        return self._html(template, prefix, values, status, f"{_OWN_CONTENT}frame-ancestors 'self'", ())
 
     def question(self, html: str, prefix: str, tell_height: bool) -> Response:
         """A requester's own page, as it is, with an origin of its own wherever it is opened.
@@ -83,18 +96,29 @@ class Pages:
         return _respond(200, content, content_type, {"Cache-Control": "public, max-age=31536000, immutable"})
 
     def _html(
-        self, template: str, prefix: str, values: Mapping[str, Any], status: int, policy: str, set_cookie: str | None
+        self,
+        template: str,
+        prefix: str,
+        values: Mapping[str, Any],
+        status: int,
+        policy: str,
+        cookies: tuple[str, ...],
     ) -> Response:
         html = self._templates.get_template(template).render(
             values, prefix=prefix, asset=lambda name: self.asset(prefix, name)
         )
         headers = _PERSONAL | {"Content-Security-Policy": policy}
-        return _respond(status, html, "text/html", headers, set_cookie)
+        return _respond(status, html, "text/html", headers, cookies)
 
 
-def see_other(address: str, set_cookie: str | None = None) -> Response:
+def see_other(address: str, *cookies: str) -> Response:
     """Go on there with a GET."""
-    return Response(303, "", _FENCES | _PERSONAL | {"Location": address}, set_cookie)
+    return Response(303, "", _FENCES | _PERSONAL | {"Location": address}, cookies)
+
+
+def attachment(name: str, text: str, media_type: str) -> Response:
+    """A file of somebody's own to keep."""
+    return _respond(200, text, media_type, _PERSONAL | {"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def hidden_field(name: str, value: str) -> Markup:
@@ -134,9 +158,9 @@ def iso(ms: int) -> str:
 
 
 def _respond(
-    status: int, body: str, media_type: str, headers: Mapping[str, str], set_cookie: str | None = None
+    status: int, body: str, media_type: str, headers: Mapping[str, str], cookies: tuple[str, ...] = ()
 ) -> Response:
-    return Response(status, body, {"Content-Type": f"{media_type}; charset=utf-8", **_FENCES, **headers}, set_cookie)
+    return Response(status, body, {"Content-Type": f"{media_type}; charset=utf-8", **_FENCES, **headers}, cookies)
 
 
 def _read_assets(folder: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:

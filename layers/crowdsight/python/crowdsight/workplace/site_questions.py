@@ -10,7 +10,14 @@ from crowdsight.workplace.assignments import AssignmentStatus
 from crowdsight.workplace.faults import AssignmentOver, WorkerError
 from crowdsight.workplace.questions import Question, QuestionKind
 from crowdsight.workplace.sessions import Session
-from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, BadForm, NoSuchPage, NotAccepted, SiteError
+from crowdsight.workplace.site_errors import (
+    STATUSES_AND_HEADINGS,
+    BadForm,
+    NoSuchPage,
+    NotAccepted,
+    SiteError,
+    more_headers,
+)
 from crowdsight.workplace.site_http import Fields, Request, Response
 from crowdsight.workplace.site_visits import Visits, require_id
 
@@ -71,14 +78,16 @@ class QuestionPages:
             return self._hand_in(request, assignment_id, fields)
         except (SiteError, WorkerError) as error:
             status, heading = STATUSES_AND_HEADINGS[error.code]
-            return self._visits.framed(request, status, heading, error.message)
+            return self._visits.framed(request, status, heading, error.message, headers=more_headers(error))
 
     def _hand_in(self, request: Request, assignment_id: str, fields: Fields) -> Response:
         require_id(assignment_id)
         framed = self._visits.framed
         try:
             answers = [(name, value) for name, value in fields if name != "assignmentId"]
-            assignment = self._workplace.submit(assignment_id, answers)
+            assignment = self._workplace.submit(
+                assignment_id, answers, lambda worker_id: self._visits.count(request, "submit", worker_id)
+            )
         except AssignmentOver:
             assignment = self._workplace.get_assignment(assignment_id)
             if assignment.status not in DONE:

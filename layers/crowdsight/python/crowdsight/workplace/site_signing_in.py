@@ -1,6 +1,6 @@
 """The worker site's pages for coming in and going out."""
 
-from crowdsight.workplace.sessions import SESSION_AGE_S, ExpiredToken, InvalidToken, Invitation, Role
+from crowdsight.workplace.sessions import SESSION_AGE_S, ExpiredToken, InvalidToken, Invitation
 from crowdsight.workplace.site_errors import InvitationExpired, InvitationInvalid
 from crowdsight.workplace.site_http import Request, Response
 from crowdsight.workplace.site_pages import see_other
@@ -23,9 +23,7 @@ class SigningIn:
         """Start a session of 30 days for the invited person; a Worker who is new is registered."""
         invitation = self._read_invitation(token)
         self._visits.check_form(request, invitation)
-        if invitation.role is Role.WORKER:
-            self._visits.workplace.register_worker(invitation.worker_id, invitation.name)
-        session = self._visits.sessions.start(invitation)
+        session = self._visits.people.sign_in(invitation)
         return see_other(f"{request.prefix}/", make_cookie(request, session.token, SESSION_AGE_S))
 
     def sign_out(self, request: Request) -> Response:

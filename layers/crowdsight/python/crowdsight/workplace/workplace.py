@@ -16,12 +16,14 @@ from crowdsight.workplace.faults import (
     HitAlreadyDone,
     HitNotAvailable,
     WorkerNotFound,
+    WorkerSuspended,
 )
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.messages import Messages
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import Requesters
+from crowdsight.workplace.statement import Statements
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.workers import Worker
 
@@ -38,6 +40,7 @@ class HitPage:
 
 class Workplace:
     """What Workers do. `requesters` is the other side, over the same table; `messages` go between the two.
+    `statements` are what Workers were paid.
 
     `new_id` makes identifiers that cannot be guessed: knowing an assignment's is what allows to submit it.
     `fee_percent` is taken of the reward on top of it. `send_event` sends one notification or raises DeliveryFailed.
@@ -52,6 +55,7 @@ class Workplace:
         self._store = Store(table, clock, new_id, send_event)
         self.messages = Messages(table, clock, new_id)
         self.requesters = Requesters(self._store, fee_percent)
+        self.statements = Statements(table, clock)
 
     def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
         """HITs that can be accepted now, oldest first; with `worker_id`, without those the Worker has or did.
@@ -88,9 +92,9 @@ class Workplace:
         """Take a HIT for the time its requester allows.
 
         A Worker gets a HIT once, and again only after returning or abandoning it.
-        Raises HitNotFound, HitNotAvailable, HitAlreadyDone, TooManyAccepted, WorkerNotFound.
+        Raises HitNotFound, HitNotAvailable, HitAlreadyDone, TooManyAccepted, WorkerNotFound, WorkerSuspended.
         """
-        self.get_worker(worker_id)
+        self._require_active(worker_id)
         assignment_id = self._new_id()
 
         def decide(hit: Hit, now_ms: int) -> Change:
@@ -121,12 +125,20 @@ class Workplace:
 
         self._store.change_hit(first.hit_id, decide)
 
-    def submit(self, assignment_id: str, answer_fields: list[tuple[str, str]]) -> Assignment:
+    def submit(
+        self,
+        assignment_id: str,
+        answer_fields: list[tuple[str, str]],
+        check_worker: Callable[[str], None] = lambda _: None,
+    ) -> Assignment:
         """Hand in the answers, names and values in the form's order. Whoever knows the assignment's id may.
 
-        Raises AssignmentNotFound, AssignmentOver (also when it was submitted before), AnswerRefused.
+        `check_worker` is given the Worker's id before anything is changed, and may raise what it will.
+        Raises AssignmentNotFound, AssignmentOver (also when it was submitted before), AnswerRefused, WorkerSuspended.
         """
         first = self.get_assignment(assignment_id)
+        check_worker(first.worker_id)
+        self._require_active(first.worker_id)
         answer_xml = answers_document(answer_fields)
 
         def decide(hit: Hit, now_ms: int) -> Change:
@@ -166,6 +178,10 @@ class Workplace:
         if worker is None:
             raise WorkerNotFound("There is no such Worker.")
         return worker
+
+    def _require_active(self, worker_id: str) -> None:
+        if self.get_worker(worker_id).is_suspended:
+            raise WorkerSuspended
 
     def find_worker(self, worker_id: str) -> Worker | None:
         """The Worker, or None."""
