@@ -96,6 +96,11 @@ def tasks_table(dynamodb: Any) -> Table:
 
 
 @pytest.fixture
+def skills_table(dynamodb: Any) -> Table:
+    return create_table(dynamodb, "skills", {})
+
+
+@pytest.fixture
 def images_table(dynamodb: Any) -> Table:
     return create_table(dynamodb, "images", {"due": "N"})
 

@@ -83,12 +83,14 @@ def test_only_what_the_question_offers_is_an_answer(function: CrowdFunction) -> 
 
 
 @every_function
-def test_the_first_answers_can_be_enough_and_one_less_never_is(function: CrowdFunction) -> None:
+def test_workers_who_agree_are_believed_and_never_before_the_first_answers_are_in(function: CrowdFunction) -> None:
     adjudicator = function.adjudicator
     for choice in function.choices:
-        agreeing = [Answer(f"W{number}", choice.value) for number in range(adjudicator.first_answers)]
-        assert adjudicator.judge(agreeing) == Decided(choice.value)
-        assert adjudicator.judge(agreeing[:-1]) == Undecided()
+        agreeing = [Answer(f"W{number}", choice.value) for number in range(adjudicator.most_answers)]
+        assert adjudicator.judge(agreeing[: adjudicator.first_answers - 1]) == Undecided()
+        verdict = adjudicator.judge(agreeing)
+        assert isinstance(verdict, Decided)
+        assert verdict.value == pytest.approx(choice.value, abs=0.05)
 
 
 @every_function

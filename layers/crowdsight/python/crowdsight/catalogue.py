@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from crowdsight.adjudication import UNAVAILABLE, Adjudicator, Value
-from crowdsight.adjudication.lead_by_two import LeadByTwo
-from crowdsight.adjudication.mean_interval import MeanInterval
+from crowdsight.adjudication import UNAVAILABLE, Value
+from crowdsight.adjudication.graded_bias import GradedBias
+from crowdsight.adjudication.learning import Learner
+from crowdsight.adjudication.two_coin import TwoCoin
 
 TEST_SUFFIX = "-test"
 MAX_URL_CHARACTERS = 400
@@ -143,7 +144,8 @@ class CrowdFunction:
     `title`, `description`, `keywords`: what a Worker sees in the list of HITs. `reward_cents`: paid for each answer.
     `assignment_duration_s`: how long a Worker may take, 30 s to a year. `ask`: the question for an input.
     `choices`: the answers that can be given; "the image does not load" is added to them. `adjudicator`: when to stop
-    and with what value; `present`: that value as a result. `mock`: a random value for the `-test` twin.
+    and with what value, as it is while nothing is known of Workers; `present`: that value as a result. `mock`: a random
+    value for the `-test` twin.
     """
 
     name: str
@@ -157,7 +159,7 @@ class CrowdFunction:
     assignment_duration_s: int
     ask: Callable[[Any], Question]
     choices: tuple[Choice, ...]
-    adjudicator: Adjudicator
+    adjudicator: Learner
     present: Callable[[Value], Document]
     mock: Callable[[random.Random], Value]
 
@@ -203,7 +205,7 @@ _entries = (
         assignment_duration_s=300,
         ask=_ask_contains,
         choices=(Choice("yes", "Yes", "y", "yes"), Choice("no", "No", "n", "no")),
-        adjudicator=LeadByTwo(),
+        adjudicator=TwoCoin(("yes", "no")),
         present=lambda value: ImageContainsResult(containsTarget=value == "yes"),
         mock=lambda dice: dice.choice(("yes", "no")),
     ),
@@ -222,7 +224,7 @@ _entries = (
             Choice(str(step), text, str(step + 1), step / 4)
             for step, text in enumerate(("Nothing alike", "A little alike", "Somewhat alike", "Very alike", "The same"))
         ),
-        adjudicator=MeanInterval(),
+        adjudicator=GradedBias(),
         present=lambda value: ImageSimilarityResult(similarityScore=min(1.0, max(0.0, float(value)))),
         mock=lambda dice: round(dice.random(), 2),
     ),

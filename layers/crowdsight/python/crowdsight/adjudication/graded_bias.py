@@ -7,7 +7,7 @@ counts it in. Two-way random effects with shrunk variances, as in Raykar et al. 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
@@ -178,6 +178,14 @@ class GradedModel:
 
 
 @dataclass(frozen=True)
+class GradedBelief:
+    """What the answers say: the grade, and P(|error| <= epsilon) of it, what all misjudge alike counted in."""
+
+    value: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class GradedBias:
     """For grades from 0 to 1; `knowing` gives the same rule with what is known of a task's Workers.
 
@@ -199,6 +207,14 @@ class GradedBias:
     def knowing(self, skills: SkillState) -> Self:
         return replace(self, skills=skills)
 
+    @property
+    def tuning(self) -> Mapping[str, float]:
+        """Nothing: all that it learns is in the tallies."""
+        return {}
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> Self:
+        return self
+
     def at_most(self, answers: int) -> Self:
         return replace(self, most_answers=answers)
 
@@ -215,6 +231,14 @@ class GradedBias:
     def model(self) -> GradedModel:
         """What answers tell, given the skills."""
         return GradedModel(self.skills, self.priors)
+
+    def believe(self, answers: Sequence[Answer]) -> GradedBelief:
+        estimate = self.model.estimate(answers)
+        return GradedBelief(estimate.grade, estimate.within(self.epsilon))
+
+    def welcomes(self, worker_id: str) -> bool:
+        """Everyone: whoever grades with a bias or much noise is weighed accordingly."""
+        return True
 
     def judge(self, answers: Sequence[Answer]) -> Verdict:
         grades = sum(answer.value != UNAVAILABLE for answer in answers)

@@ -8,7 +8,7 @@ taken out before it is judged and the new one put back: expectation maximization
 does it (Kim & Ghahramani 2012; Asuncion et al. 2009), so no task confirms itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -18,8 +18,35 @@ from crowdsight.adjudication.tally import SkillState
 SWEEPS = 5
 
 
+class Belief(Protocol):
+    """What answers say: the likeliest value, and the stated confidence, 0 to 1, that it is true."""
+
+    @property
+    def value(self) -> Value: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
 class Learner(Adjudicator, Protocol):
     """An adjudicator that weighs answers by who gave them. Without `knowing` it knows nobody."""
+
+    @property
+    def tuning(self) -> Mapping[str, float]:
+        """What a refit has set, by name; nothing, if none has."""
+        ...
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> Self:
+        """The same rule, tuned so. Names that it does not know are passed over."""
+        ...
+
+    def believe(self, answers: Sequence[Answer]) -> Belief:
+        """What the answers so far say, in any order."""
+        ...
+
+    def welcomes(self, worker_id: str) -> bool:
+        """Whether a Worker gets more HITs of this kind."""
+        ...
 
     def knowing(self, skills: SkillState) -> Self:
         """The same rule for tasks whose Workers are known so."""

@@ -11,15 +11,24 @@ from dataclasses import replace
 from crowdsight.adjudication import Answer, Value
 from crowdsight.adjudication.calibration import fit
 from crowdsight.adjudication.confusion import KNOWN, count_name
+from crowdsight.adjudication.learning import Learner
 from crowdsight.adjudication.tally import UNIT, SkillState
 from crowdsight.adjudication.two_coin import TwoCoin
+
+Questions = Iterable[tuple[Sequence[Answer], Value]]
+"""The answers to each known-answer question, and its truth."""
 
 LEAST_TOLD = 3
 LEAST_ALIKE, MOST_ALIKE = 2.0, 30.0
 WORKERS_BEFORE = 10
 
 
-def tuned(rule: TwoCoin, state: SkillState, questions: Iterable[tuple[Sequence[Answer], Value]]) -> TwoCoin:
+def retuned(rule: Learner, state: SkillState, questions: Questions) -> Learner:
+    """Any rule, tuned as its kind is; one for grades stays as it is."""
+    return tuned(rule, state, questions) if isinstance(rule, TwoCoin) else rule
+
+
+def tuned(rule: TwoCoin, state: SkillState, questions: Questions) -> TwoCoin:
     """The rule, tuned to all that is known now.
 
     `state`: with all Workers. `questions`: the answers to each known-answer question, and its truth, all of them told

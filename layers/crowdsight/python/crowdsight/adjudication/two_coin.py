@@ -5,7 +5,7 @@ from a Worker who has been measured.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
@@ -48,7 +48,6 @@ class TwoCoin:
 
     categories: tuple[Value, ...]
     most_answers: int = 9
-    first_answers: int = 1
     right_in_answers: float = 100.0
     right_unaudited: float = 40.0
     looks_ahead: int = 4
@@ -64,8 +63,31 @@ class TwoCoin:
     next_right: float | None = None
     skills: SkillState = field(default_factory=SkillState)
 
+    @property
+    def first_answers(self) -> int:
+        """Two, as long as so little is known that it is first to lead by two."""
+        return 1 if self._knows_enough else LEAD
+
     def knowing(self, skills: SkillState) -> Self:
         return replace(self, skills=skills)
+
+    @property
+    def tuning(self) -> dict[str, float]:
+        """How alike Workers are, the calibration, and how often the next answer is right, where that is known."""
+        calibration = self.calibration
+        return {
+            "worker_weight": self.priors.worker_weight,
+            "slope": calibration.slope,
+            "misled": calibration.misled,
+            "audits": calibration.audits,
+            **({} if self.next_right is None else {"next_right": self.next_right}),
+        }
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> Self:
+        own = {**self.tuning, **tuning}
+        alike = replace(self, priors=replace(self.priors, worker_weight=own["worker_weight"]))
+        calibration = Calibration(own["slope"], own["misled"], int(own["audits"]))
+        return alike.calibrated(calibration).expecting(own.get("next_right"))
 
     def calibrated(self, calibration: Calibration) -> Self:
         """The same rule, with confidence stated so."""
@@ -104,7 +126,7 @@ class TwoCoin:
         most, second = [*sorted(counts.values(), reverse=True), 0, 0][:2]
         if unavailable - most >= LEAD:
             return Unloadable()
-        if self.model.counted() < self.enough_answers:
+        if not self._knows_enough:
             return LeadByTwo(self.most_answers).judge(answers)
         if unavailable >= most or not self._may_stop(answers):
             return Undecided()
@@ -124,6 +146,10 @@ class TwoCoin:
             return True
         pool = model.informedness(None)
         return model.informedness(worker_id) >= min(self.floor, self.floor_of_pool * pool)
+
+    @property
+    def _knows_enough(self) -> bool:
+        return self.model.counted() >= self.enough_answers
 
     def _may_stop(self, answers: Sequence[Answer]) -> bool:
         return len(answers) > 1 or self.model.counted(answers[0].worker_id) >= self.enough_of_one
