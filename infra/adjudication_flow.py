@@ -89,7 +89,7 @@ def definition(steps: Steps, hit_lifetime_s: int) -> dict[str, Any]:
 
     `$.next` is what to do next, as the last step that decided has it: CreateHit gives {"await_timeout_s"}, and
     Adjudicate {"action": "complete" | "fail" | "extend" | "wait", "await_timeout_s", "result", "problem",
-    "assignments"}.
+    "assignments", "grounds"}.
     """
     generation = {"generation.$": "$.generation"}
     return {
@@ -119,8 +119,12 @@ def definition(steps: Steps, hit_lifetime_s: int) -> dict[str, Any]:
             "ExtendHit": _task(
                 steps.extend_hit, {**generation, "assignments.$": "$.next.assignments"}, next="AwaitAnswer"
             ),
-            "CloseTask": _task(steps.close_task, {**generation, "result.$": "$.next.result"}),
-            "FailTask": _task(steps.fail_task, {**generation, "problem.$": "$.next.problem"}),
+            "CloseTask": _task(
+                steps.close_task, {**generation, "result.$": "$.next.result", "grounds.$": "$.next.grounds"}
+            ),
+            "FailTask": _task(
+                steps.fail_task, {**generation, "problem.$": "$.next.problem", "grounds.$": "$.next.grounds"}
+            ),
             "FailAfterError": _task(steps.fail_task, {**generation, "error.$": "$.error"}, catch=False),
         },
     }

@@ -102,6 +102,8 @@ class Api(RestApi):
             self.route("PUT", f"{tasks}/{{task}}", crowd.put_task, authorizer=self._authorizer)
             self.route("GET", f"{tasks}/{{task}}", crowd.get_task, authorizer=self._authorizer)
             self.route("DELETE", f"{tasks}/{{task}}", crowd.delete_task, authorizer=self._authorizer)
+            self._refuse_verbs(f"{tasks}/{{task}}/audit", allowed="GET")
+            self.route("GET", f"{tasks}/{{task}}/audit", crowd.get_task_audit, authorizer=self._authorizer)
             self._mock(
                 "ANY",
                 tasks,

@@ -13,6 +13,7 @@ from infra.accounts import Accounts
 from infra.adjudication_flow import AdjudicationFlow, Steps
 from infra.operation import Layers, Operation
 from infra.output import add_output
+from infra.secret import JsonSecret
 from infra.settings import Settings
 from infra.table import Table
 from infra.workplace import WorkplaceStack
@@ -20,8 +21,8 @@ from infra.workplace import WorkplaceStack
 WORKFLOW_NAME = "crowdsight-adjudication"
 """Fixed, so that the workflow's own Lambdas can be told its ARN before it exists; it in turn names them."""
 
-GET, PUT, UPDATE, DELETE, QUERY = (
-    f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
+GET, GET_MANY, PUT, UPDATE, DELETE, QUERY = (
+    f"dynamodb:{action}" for action in ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
 )
 
 RECORD_TIMEOUT_S = 30
@@ -29,9 +30,13 @@ RECORD_TIMEOUT_S = 30
 
 RECEIVES_BEFORE_DEAD_LETTER = 5
 
+REFIT_TIMEOUT_S = 600
+REFIT_MEMORY_MB = 1769
+"""A whole processor: a thousand closed tasks of a function are judged anew five times over."""
+
 
 class Crowd(Construct):
-    """What the API's routes need of it: `put_task`, `get_task`, `delete_task`.
+    """What the API's routes need of it: `put_task`, `get_task`, `delete_task`, `get_task_audit`.
 
     `workplace`: this deployment's own, or None where the settings name another endpoint.
     """
@@ -50,6 +55,7 @@ class Crowd(Construct):
         self._settings = settings
         self._layers = layers
         self._table = Table(self, "Tasks", indexes={"open": dynamodb.AttributeType.NUMBER}, settings=settings)
+        self._skills = Table(self, "Skills", indexes={}, settings=settings)
         self._notifications = self._notification_queue(workplace)
         self._requester_environment, self._requester_secret_arn = self._requester(workplace)
         self._workflow_arn = Stack.of(self).format_arn(
@@ -76,14 +82,33 @@ class Crowd(Construct):
         accounts.get_account.allow([GET], [self._table.table_arn])  # what the month's tasks may cost
         self.get_task = self._operation("get_task", table_actions=[GET])
         self.delete_task = self._operation("delete_task", table_actions=[GET, DELETE])
+        code_key = JsonSecret(self, "WorkerCodes", generated="code_key", settings=settings)
+        self.get_task_audit = self._operation(
+            "get_task_audit",
+            {
+                "WORKER_CODES_SECRET": code_key.secret_arn,
+                "WORKPLACE_FEE_PERCENT": str(settings.workplace_fee_percent),
+            },
+            table_actions=[GET, QUERY],
+        )
+        self.get_task_audit.allow(["secretsmanager:GetSecretValue"], [code_key.secret_arn])
+        self._allow_skills(self.get_task_audit, [GET_MANY])
 
         # What the workflow does
         create_hit = self._requester_operation(
             "create_hit", {"NOTIFICATIONS_QUEUE_URL": self._notifications.queue_url}, table_actions=[GET, UPDATE]
         )
+        self._allow_skills(create_hit, [GET_MANY])
         await_answer = self._operation("await_answer", table_actions=[GET, QUERY, UPDATE])
         await_answer.allow(["states:SendTaskSuccess"], [self._workflow_arn])
         reconcile_hits = self._reconcile_hits()
+        adjudicate = self._operation("adjudicate", table_actions=[GET, QUERY])
+        self._allow_skills(adjudicate, [GET_MANY])
+        close_task, fail_task = (
+            self._requester_operation(name, table_actions=[GET, QUERY, UPDATE]) for name in ("close_task", "fail_task")
+        )
+        for learns in (close_task, fail_task):
+            self._allow_skills(learns, [GET_MANY, PUT, UPDATE])
         AdjudicationFlow(
             self,
             "Adjudication",
@@ -92,10 +117,10 @@ class Crowd(Construct):
                 create_hit=create_hit,
                 await_answer=await_answer,
                 collect_late_answers=reconcile_hits,
-                adjudicate=self._operation("adjudicate", table_actions=[GET, QUERY]),
+                adjudicate=adjudicate,
                 extend_hit=self._requester_operation("extend_hit", table_actions=[GET, UPDATE]),
-                close_task=self._requester_operation("close_task", table_actions=[GET, UPDATE]),
-                fail_task=self._requester_operation("fail_task", table_actions=[GET, UPDATE]),
+                close_task=close_task,
+                fail_task=fail_task,
             ),
             settings=settings,
         )
@@ -103,7 +128,15 @@ class Crowd(Construct):
         # What the workplace tells
         self._record_answers()
 
+        # What is learned
+        refit_skills = self._requester_operation(
+            "refit_skills", table_actions=(), timeout_s=REFIT_TIMEOUT_S, memory_mb=REFIT_MEMORY_MB
+        )
+        self._allow_skills(refit_skills, [GET, GET_MANY, PUT, UPDATE, QUERY])
+        refit_skills.run_every(minutes=60)
+
         add_output(self, "TasksTable", self._table.table_name, "The tasks and their generations")
+        add_output(self, "SkillsTable", self._skills.table_name, "What is known of each function's Workers")
 
     def _notification_queue(self, workplace: WorkplaceStack | None) -> sqs.Queue:
         """Where the workplace tells of answers. Who may send is said here alone: the senders' roles allow nothing."""
@@ -159,6 +192,7 @@ class Crowd(Construct):
             table_actions=[GET, QUERY, PUT, UPDATE],
             timeout_s=55,
         )
+        self._allow_skills(function, [GET_MANY])
         function.allow(["dynamodb:Query"], [self._table.index_arn("open")])
         function.allow(["states:StartExecution", "states:SendTaskSuccess"], [self._workflow_arn])
         function.run_every(minutes=1)
@@ -173,8 +207,19 @@ class Crowd(Construct):
             event_sources.SqsEventSource(self._notifications, batch_size=10, report_batch_item_failures=True)
         )
 
+    def _allow_skills(self, function: Operation, actions: Sequence[str]) -> None:
+        """Let a Lambda do these things to what is known of Workers."""
+        function.add_environment("SKILLS_TABLE", self._skills.table_name)
+        function.allow(actions, [self._skills.table_arn])
+
     def _requester_operation(
-        self, name: str, environment: dict[str, str] | None = None, *, table_actions: Sequence[str], timeout_s: int = 60
+        self,
+        name: str,
+        environment: dict[str, str] | None = None,
+        *,
+        table_actions: Sequence[str],
+        timeout_s: int = 60,
+        memory_mb: int = 512,
     ) -> Operation:
         """A Lambda that speaks to the workplace for this deployment's requester account."""
         function = self._operation(
@@ -182,6 +227,7 @@ class Crowd(Construct):
             {**self._requester_environment, **(environment or {})},
             table_actions=table_actions,
             timeout_s=timeout_s,
+            memory_mb=memory_mb,
         )
         function.allow(["secretsmanager:GetSecretValue"], [self._requester_secret_arn])
         return function
@@ -193,6 +239,7 @@ class Crowd(Construct):
         *,
         table_actions: Sequence[str] = (),
         timeout_s: int = 20,
+        memory_mb: int = 512,
     ) -> Operation:
         """`table_actions`: what it may do to items of the tasks table, also within transactions."""
         function = Operation(
@@ -202,6 +249,7 @@ class Crowd(Construct):
             settings=self._settings,
             environment={**({"TASKS_TABLE": self._table.table_name} if table_actions else {}), **(environment or {})},
             timeout_s=timeout_s,
+            memory_mb=memory_mb,
         )
         if table_actions:
             function.allow(table_actions, [self._table.table_arn])

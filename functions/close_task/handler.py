@@ -8,4 +8,4 @@ wiring = wire()
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    wiring.publishing.close_task(event["generation"], event["result"])
+    wiring.publishing.close_task(event["generation"], event["result"], event["grounds"])

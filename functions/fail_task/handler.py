@@ -11,4 +11,4 @@ wiring = wire()
 
 def handler(event: dict[str, Any], context: Any) -> None:
     problem = ProblemCode(event["problem"]) if "problem" in event else problem_of(event["error"]["Error"])
-    wiring.publishing.fail_task(event["generation"], problem)
+    wiring.publishing.fail_task(event["generation"], problem, event.get("grounds"))

@@ -14,12 +14,17 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
+from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import system_clock
+from crowdsight.crowd.disclosure import GetAudit
+from crowdsight.crowd.gates import Gates
 from crowdsight.crowd.judging import Judging
 from crowdsight.crowd.publishing import Publishing, problem_of
 from crowdsight.crowd.recording import Recorder
+from crowdsight.crowd.refitting import Refit
 from crowdsight.crowd.requester import Requester, WorkplaceUnavailable
 from crowdsight.crowd.requests import DeleteTask, GetTask, PutTask, Terms
+from crowdsight.crowd.skills import Skills
 from crowdsight.crowd.workflow import WorkflowUnavailable
 from crowdsight.dynamodb import Table
 from crowdsight.proxy_request import ProxyRequest
@@ -51,6 +56,7 @@ REQUESTER = Credentials("A1CROWDSIGHT00", "CROWDSIGHTREQUESTER0", "a secret")
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/notifications"
 HIT_LIFETIME_S = 4 * 3600
 FEE_PERCENT = 20
+CODE_KEY = b"the key of Workers' codes"
 STEP_ATTEMPTS = 8
 MOST_STATES = 30
 """Without a wait for an answer in between."""
@@ -158,6 +164,8 @@ class World:
         self.mturk = self.add_requester(REQUESTER, funds_cents)
         self._tasks_table = create_table(dynamodb, "tasks", {"open": "N"})
         self.store = TaskStore(self._tasks_table, self.clock)
+        self._skills_table = create_table(dynamodb, "skills", {})
+        self.skills = Skills(self._skills_table, self.clock)
         self._dynamodb = dynamodb
         self._twice = twice
         self._is_mortal = mortal
@@ -201,16 +209,20 @@ class World:
 
     def boot(self) -> None:
         """New processes, that remember nothing."""
-        store = TaskStore(Table(MortalClient(self._dynamodb, self._mortal), self._tasks_table.name), self.clock)
+        client = MortalClient(self._dynamodb, self._mortal)
+        store = TaskStore(Table(client, self._tasks_table.name), self.clock)
+        skills = Skills(Table(client, self._skills_table.name), self.clock)
         requester = Requester(lambda: MortalClient(self.mturk, self._mortal), QUEUE_URL)
         workflow: Any = self.executions
         terms = Terms(HIT_LIFETIME_S, lambda account: self._budget_cents, FEE_PERCENT)
         self.put_task = PutTask(store, workflow, terms, lambda: next(self._ids))
         self.get_task = GetTask(store)
         self.delete_task = DeleteTask(store)
-        self.judging = Judging(store, workflow, self.clock)
-        self.publishing = Publishing(store, requester, self.clock)
-        self.recorder = Recorder(store, requester, workflow, self.clock, FEE_PERCENT)
+        self.get_audit = GetAudit(self.get_task, store, skills, FEE_PERCENT, lambda: CODE_KEY)
+        self.refit_skills = Refit(skills, Gates(skills, requester), CATALOGUE.values())
+        self.judging = Judging(store, skills, workflow, self.clock)
+        self.publishing = Publishing(store, skills, requester, self.clock)
+        self.recorder = Recorder(store, skills, requester, workflow, self.clock, FEE_PERCENT)
 
     # Callers
 
@@ -365,13 +377,15 @@ class World:
                     self._retry(lambda: self.publishing.extend_hit(generation_id, assignments))
                     execution.state = "AwaitAnswer"
                 case "CloseTask":
-                    self._retry(lambda: self.publishing.close_task(generation_id, execution.decision["result"]))
+                    result, grounds = execution.decision["result"], execution.decision["grounds"]
+                    self._retry(lambda: self.publishing.close_task(generation_id, result, grounds))
                     execution.state = "Succeeded"
                 case "FailTask":
                     problem = (
                         problem_of(execution.error) if execution.error else ProblemCode(execution.decision["problem"])
                     )
-                    self._retry(lambda: self.publishing.fail_task(generation_id, problem))
+                    grounds = None if execution.error else execution.decision["grounds"]
+                    self._retry(lambda: self.publishing.fail_task(generation_id, problem, grounds))
                     execution.state = "Failed"
                 case _:
                     return False

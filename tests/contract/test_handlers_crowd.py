@@ -356,7 +356,7 @@ def step(world: World) -> Callable[[str, dict[str, Any]], Any]:
 
     def step(name: str, payload: dict[str, Any]) -> Any:
         module = load_handler(name, world)
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 90_000)
         return json.loads(json.dumps(module.handler(json.loads(json.dumps(payload)), context)))
 
     return step
@@ -393,6 +393,7 @@ def test_the_steps_take_and_give_the_workflows_payloads(
         "result": None,
         "problem": None,
         "assignments": None,
+        "grounds": None,
         "await_timeout_s": waiting["await_timeout_s"],
     }
     world.answer(task.generation, "A", "yes")
@@ -401,11 +402,17 @@ def test_the_steps_take_and_give_the_workflows_payloads(
     decision = step("adjudicate", generation)
     assert (decision["action"], decision["assignments"]) == ("extend", 3)
     assert step("extend_hit", generation | {"assignments": decision["assignments"]}) is None
+    assert step("extend_hit", generation | {"assignments": 4}) is None
     world.answer(task.generation, "C", "yes")
     assert step("reconcile_hits", generation) == {"looked_at": 1}
     assert len(world.store.answers(task.generation)) == 3
-    assert step("close_task", generation | {"result": {"containsTarget": True}}) is None
+    world.answer(task.generation, "D", "yes")
+    assert step("record_answers", queue_event(*world.notifications)) == {"batchItemFailures": []}
+    decision = step("adjudicate", generation)
+    assert (decision["action"], decision["result"]) == ("complete", {"containsTarget": True})
+    assert step("close_task", generation | {name: decision[name] for name in ("result", "grounds")}) is None
     assert world.get().result == {"containsTarget": True}
+    assert step("refit_skills", {"source": "aws.events"}) == {"image-contains": 0, "image-similarity": 0}
     world.clock.move(60)
     assert step("reconcile_hits", {"source": "aws.events", "detail-type": "Scheduled Event"}) == {"looked_at": 1}
 

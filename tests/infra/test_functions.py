@@ -68,7 +68,7 @@ def test_each_zipped_lambda_has_both_layers_and_each_keeps_its_log_for_a_while(a
 
 
 def test_no_lambda_behind_an_api_may_run_longer_than_the_gateway_waits(lambdas: dict[str, Resource]) -> None:
-    behind_crowd = ("authorize", "put_task", "get_task", "delete_task", "get_openapi")
+    behind_crowd = ("authorize", "put_task", "get_task", "delete_task", "get_task_audit", "get_openapi")
     behind_search = ("find_images", "save_image", "find_similar", "get_image")
     for name in (*behind_crowd, *behind_search, "mturk_api", "worker_site"):
         assert lambdas[name]["Properties"]["Timeout"] <= 29

@@ -32,6 +32,11 @@ def tasks(assembly: Assembly) -> str:
 
 
 @pytest.fixture(scope="module")
+def skills(assembly: Assembly) -> str:
+    return arn_of(assembly, "AWS::DynamoDB::Table", "Crowd/Skills")
+
+
+@pytest.fixture(scope="module")
 def accounts(assembly: Assembly) -> str:
     return arn_of(assembly, "AWS::DynamoDB::Table", "Accounts/Accounts")
 
@@ -80,8 +85,10 @@ def test_only_the_gateways_log_role_has_a_policy_kept_by_aws(assembly: Assembly)
         ("await_answer", {"GetItem", "Query", "UpdateItem"}),
         ("adjudicate", {"GetItem", "Query"}),
         ("extend_hit", {"GetItem", "UpdateItem"}),
-        ("close_task", {"GetItem", "UpdateItem"}),
-        ("fail_task", {"GetItem", "UpdateItem"}),
+        ("close_task", {"GetItem", "Query", "UpdateItem"}),
+        ("fail_task", {"GetItem", "Query", "UpdateItem"}),
+        ("get_task_audit", {"GetItem", "Query"}),
+        ("refit_skills", set()),
         ("record_answers", {"GetItem", "Query", "PutItem", "UpdateItem"}),
         ("reconcile_hits", {"GetItem", "Query", "PutItem", "UpdateItem"}),
         ("authorize", set()),
@@ -94,6 +101,28 @@ def test_each_crowd_operation_may_use_the_table_only_as_it_does(
     assembly: Assembly, tasks: str, operation: str, table_actions: set[str]
 ) -> None:
     allowed = {action for action, resources in assembly.service.allowed(operation).items() if tasks in resources}
+    assert allowed == {f"dynamodb:{action}" for action in table_actions}
+
+
+@pytest.mark.parametrize(
+    ("operation", "table_actions"),
+    [
+        ("put_task", set()),
+        ("get_task", set()),
+        ("create_hit", {"BatchGetItem"}),
+        ("adjudicate", {"BatchGetItem"}),
+        ("close_task", {"BatchGetItem", "PutItem", "UpdateItem"}),
+        ("fail_task", {"BatchGetItem", "PutItem", "UpdateItem"}),
+        ("record_answers", set()),
+        ("reconcile_hits", {"BatchGetItem"}),
+        ("refit_skills", {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"}),
+        ("get_task_audit", {"BatchGetItem"}),
+    ],
+)
+def test_each_crowd_operation_may_use_what_is_known_of_workers_only_as_it_does(
+    assembly: Assembly, skills: str, operation: str, table_actions: set[str]
+) -> None:
+    allowed = {action for action, resources in assembly.service.allowed(operation).items() if skills in resources}
     assert allowed == {f"dynamodb:{action}" for action in table_actions}
 
 

@@ -22,6 +22,8 @@ SERVICE_ROUTES = {
     **{("DELETE", path): ("delete_task", KEY) for path in TASK_PATHS},
     **{("ANY", path): (405, PUBLIC) for path in TASK_PATHS},
     **{("ANY", path): (400, PUBLIC) for path in TASKS_PATHS},
+    **{("GET", f"{path}/audit"): ("get_task_audit", KEY) for path in TASK_PATHS},
+    **{("ANY", f"{path}/audit"): (405, PUBLIC) for path in TASK_PATHS},
     ("GET", "/openapi.json"): ("get_openapi", PUBLIC),
     ("ANY", "/openapi.json"): (405, PUBLIC),
     ("POST", "/"): ("find_similar", KEY),

@@ -52,6 +52,8 @@ WIRED = {
     "put_task": "crowdsight.crowd.requests",
     "get_task": "crowdsight.crowd.requests",
     "delete_task": "crowdsight.crowd.requests",
+    "get_audit": "crowdsight.crowd.disclosure",
+    "refit_skills": "crowdsight.crowd.refitting",
     "judging": "crowdsight.crowd.judging",
     "publishing": "crowdsight.crowd.publishing",
     "recorder": "crowdsight.crowd.recording",

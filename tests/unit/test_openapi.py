@@ -46,9 +46,10 @@ def test_every_function_and_its_twin_has_its_three_verbs_with_and_without_an_acc
         for prefix in ("", "/{account}"):
             path = API["paths"][f"{prefix}/functions/{name}/tasks/{{task}}"]
             assert path.keys() == {"parameters", "put", "get", "delete"}
+            assert API["paths"][f"{prefix}/functions/{name}/tasks/{{task}}/audit"].keys() == {"parameters", "get"}
             declared = {parameter["name"] for parameter in path["parameters"]}
             assert declared == ({"account", "task"} if prefix else {"task"})
-    assert sum("/functions/" in path for path in API["paths"]) == len(CATALOGUE) * 2 * 2
+    assert sum("/functions/" in path for path in API["paths"]) == len(CATALOGUE) * 2 * 2 * 2
 
 
 def test_every_operation_has_an_id_of_its_own() -> None:

@@ -63,7 +63,7 @@ NO_AGREEMENT = Decision("fail", problem=ProblemCode.NO_AGREEMENT)
 def test_what_is_recorded_decides_what_to_do_next(
     values: list[str | None], asked: int, hit_over: bool, now_ms: int, decision: Decision
 ) -> None:
-    assert decide(CONTAINS, generation(asked, hit_over), answers_of(*values), now_ms) == decision
+    assert decide(CONTAINS, CONTAINS.adjudicator, generation(asked, hit_over), answers_of(*values), now_ms) == decision
 
 
 def test_there_is_something_to_judge_once_all_answers_asked_for_are_in_or_no_more_can_come() -> None:

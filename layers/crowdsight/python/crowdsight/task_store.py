@@ -18,7 +18,7 @@ that it ends once, however often a step runs.
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -65,7 +65,7 @@ class Generation:
 
     `assignments_asked`: how many answers its HIT asks for so far. `hit_over`: no further answer can come.
     `worst_case_cents`: what was reserved of the account's crowd budget in `budget_month`. `spent_cents`: what it cost
-    in the end, once it is settled.
+    in the end, once it is settled. `grounds`: what its task was judged by, once it has ended by judgement.
     """
 
     id: str
@@ -83,6 +83,7 @@ class Generation:
     budget_month: str
     worst_case_cents: int
     spent_cents: int | None = None
+    grounds: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -180,16 +181,24 @@ class TaskStore:
                 raise NotFound("no such task") from error
             raise StillProcessing("the task is still processing; it can be deleted when it is finished") from error
 
-    def complete(self, generation: Generation, result: dict[str, Any]) -> bool:
-        """End the task with a result; False if it has ended already."""
+    def complete(
+        self, generation: Generation, result: dict[str, Any], grounds: Mapping[str, Any] | None = None
+    ) -> bool:
+        """End the task with a result; False if it has ended already. `grounds`: None if it was not judged."""
         return self._finish(
-            generation, State.COMPLETED, "#result = :result", {"result": json.dumps(result)}, {"result": "result"}
+            generation,
+            grounds,
+            State.COMPLETED,
+            "#result = :result",
+            {"result": json.dumps(result)},
+            {"result": "result"},
         )
 
-    def fail(self, generation: Generation, problem: Problem) -> bool:
+    def fail(self, generation: Generation, problem: Problem, grounds: Mapping[str, Any] | None = None) -> bool:
         """End the task with a problem; False if it has ended already."""
         return self._finish(
             generation,
+            grounds,
             State.FAILED,
             "problem_code = :code, problem_message = :message",
             {"code": problem.code.value, "message": problem.message},
@@ -380,7 +389,13 @@ class TaskStore:
         return item
 
     def _finish(
-        self, generation: Generation, state: State, change: str, values: dict[str, Any], names: dict[str, str]
+        self,
+        generation: Generation,
+        grounds: Mapping[str, Any] | None,
+        state: State,
+        change: str,
+        values: dict[str, Any],
+        names: dict[str, str],
     ) -> bool:
         now = self._clock()
         steps = [
@@ -403,9 +418,14 @@ class TaskStore:
                 "generation",
                 _generation_pk(generation.id),
                 "GENERATION",
-                "SET phase = :closed, open_sk = :now",
+                "SET phase = :closed, open_sk = :now, grounds = :grounds",
                 "phase = :open",
-                {"closed": Phase.CLOSED.value, "open": Phase.OPEN.value, "now": now},
+                {
+                    "closed": Phase.CLOSED.value,
+                    "open": Phase.OPEN.value,
+                    "now": now,
+                    "grounds": json.dumps(grounds),
+                },
             ),
         ]
         try:
@@ -460,6 +480,7 @@ def _generation(item: Item) -> Generation:
         budget_month=item["budget_month"],
         worst_case_cents=item.get("worst_case_cents", 0),
         spent_cents=item.get("spent_cents"),
+        grounds=json.loads(item.get("grounds", "null")),
     )
 
 

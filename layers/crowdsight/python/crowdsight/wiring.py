@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from crowdsight.accounts.ledger import Ledger
     from crowdsight.accounts.store import AccountStore, Terms
     from crowdsight.crowd.audit import BudgetAudit, TaskAudit
+    from crowdsight.crowd.disclosure import GetAudit
+    from crowdsight.crowd.gates import Gates
     from crowdsight.crowd.judging import Judging
     from crowdsight.crowd.publishing import Publishing
     from crowdsight.crowd.recording import Recorder
+    from crowdsight.crowd.refitting import Refit
     from crowdsight.crowd.requester import Requester
     from crowdsight.crowd.requests import DeleteTask, GetTask, PutTask
+    from crowdsight.crowd.skills import Skills
     from crowdsight.crowd.workflow import Workflow
     from crowdsight.images.fetching import ImageFetcher
     from crowdsight.models.bundle import Bundle
@@ -70,6 +74,8 @@ class Settings:
 
     # crowd tasks
     tasks_table: str = ""
+    skills_table: str = ""
+    worker_codes_secret: str = ""  # ARN or name; JSON {code_key}
     task_workflow_arn: str = ""
     notifications_queue_url: str = ""
     mturk_endpoint_url: str = ""
@@ -166,14 +172,14 @@ class Wiring:
         """Decides from a task's answers, and waits for them."""
         from crowdsight.crowd.judging import Judging
 
-        return Judging(self._task_store, self._workflow, self.clock)
+        return Judging(self._task_store, self.skills, self._workflow, self.clock)
 
     @cached_property
     def publishing(self) -> "Publishing":
         """Offers a task's HIT at the workplace, extends and ends it."""
         from crowdsight.crowd.publishing import Publishing
 
-        return Publishing(self._task_store, self._requester, self.clock)
+        return Publishing(self._task_store, self.skills, self._requester, self.clock)
 
     @cached_property
     def recorder(self) -> "Recorder":
@@ -181,7 +187,48 @@ class Wiring:
         from crowdsight.crowd.recording import Recorder
 
         return Recorder(
-            self._task_store, self._requester, self._workflow, self.clock, self.settings.workplace_fee_percent
+            self._task_store,
+            self.skills,
+            self._requester,
+            self._workflow,
+            self.clock,
+            self.settings.workplace_fee_percent,
+        )
+
+    @cached_property
+    def skills(self) -> "Skills":
+        """What is known of each function's Workers."""
+        from crowdsight.crowd.skills import Skills
+
+        return Skills(Table(self._client("dynamodb"), self.settings.skills_table), self.clock)
+
+    @cached_property
+    def gates(self) -> "Gates":
+        """Shuts Workers out of a function's HITs, and lets them in again."""
+        from crowdsight.crowd.gates import Gates
+
+        return Gates(self.skills, self._requester)
+
+    @cached_property
+    def refit_skills(self) -> "Refit":
+        """Judges closed tasks anew, and tunes the rules."""
+        from crowdsight.catalogue import CATALOGUE
+        from crowdsight.crowd.refitting import Refit
+
+        return Refit(self.skills, self.gates, CATALOGUE.values())
+
+    @cached_property
+    def get_audit(self) -> "GetAudit":
+        """Tells a caller how a task was judged."""
+        from crowdsight.crowd.disclosure import GetAudit
+
+        secret = self._secret(self.settings.worker_codes_secret)
+        return GetAudit(
+            self.get_task,
+            self._task_store,
+            self.skills,
+            self.settings.workplace_fee_percent,
+            lambda: secret.read()["code_key"].encode(),
         )
 
     @cached_property

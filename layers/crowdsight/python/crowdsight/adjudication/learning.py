@@ -32,6 +32,11 @@ class Learner(Adjudicator, Protocol):
     """An adjudicator that weighs answers by who gave them. Without `knowing` it knows nobody."""
 
     @property
+    def skills(self) -> SkillState:
+        """What it knows of Workers."""
+        ...
+
+    @property
     def tuning(self) -> Mapping[str, float]:
         """What a refit has set, by name; nothing, if none has."""
         ...

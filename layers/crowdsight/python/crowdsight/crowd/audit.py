@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from crowdsight.catalogue import CATALOGUE
-from crowdsight.crowd.judging import decide
+from crowdsight.crowd.judging import Grounds, decide
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.task_store import Generation, Phase, RecordedAnswer, Spending, TaskStore
 from crowdsight.tasks import ProblemCode, State, Task, TaskKey
 
 BY_ADJUDICATION = (ProblemCode.NO_AGREEMENT, ProblemCode.IMAGE_UNAVAILABLE)
-"""The problems that follow from the answers alone."""
+"""The problems that follow from the answers, and what was known of who gave them."""
+
+BY_JUDGEMENT = (*BY_ADJUDICATION, ProblemCode.EXPIRED)
+"""Those that end a task by judgement."""
 
 AUDIT_ATTEMPTS = 10
 AUDIT_PAUSE_S = 1.0
@@ -146,8 +149,21 @@ def discrepancies_of(task: Task, generation: Generation, answers: list[RecordedA
 
 
 def _wrong_outcome(task: Task, generation: Generation, answers: list[RecordedAnswer]) -> list[str]:
-    """The adjudicator over the same answers again. Only Expired and failures of a step do not follow from them."""
-    decision = decide(CATALOGUE[generation.function], generation, answers, generation.created_at_ms)
+    """The adjudicator again, over the same answers and with what it knew then.
+
+    Only Expired and failures of a step do not follow from them. The latter have no grounds: then the rule as it is
+    while it knows nobody, and all answers.
+    """
+    function = CATALOGUE[generation.function]
+    rule, counted = function.adjudicator, answers
+    if generation.grounds:
+        grounds = Grounds.from_document(generation.grounds)
+        rule, counted = grounds.rule(function), grounds.counted(answers)
+        if len(counted) < len(grounds.assignment_ids):
+            return ["it was judged by answers that are not recorded"]
+    elif task.state is State.COMPLETED or (task.problem and task.problem.code in BY_JUDGEMENT):
+        return ["it was judged, and nothing says by what"]
+    decision = decide(function, rule, generation, counted, generation.created_at_ms)
     match task.state:
         case State.COMPLETED if task.result != decision.result:
             return [f"the result is {task.result}, and its answers say {decision.action} {decision.result}"]

@@ -1,11 +1,15 @@
 """The workflow's steps that decide: wait until the answers asked for are in, then say what to do next."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from crowdsight.adjudication import Adjudicator, Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication import Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication.learning import Learner
+from crowdsight.adjudication.tally import SkillState
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.clock import Clock
+from crowdsight.crowd.skills import Skills
 from crowdsight.crowd.workflow import Workflow
 from crowdsight.task_store import Generation, RecordedAnswer, TaskStore
 from crowdsight.tasks import ProblemCode, result_of
@@ -15,13 +19,53 @@ AWAIT_MARGIN_S = 60
 
 
 @dataclass(frozen=True)
+class Grounds:
+    """What a task was judged by at its end, kept with it: which assignments, and what was known of their Workers."""
+
+    assignment_ids: tuple[str, ...]
+    skills: SkillState
+    tuning: Mapping[str, float]
+
+    @classmethod
+    def of(cls, rule: Learner, answers: Iterable[RecordedAnswer]) -> Self:
+        """`rule`: as it knew the Workers of these answers."""
+        return cls(tuple(answer.assignment_id for answer in answers), rule.skills, rule.tuning)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        skills = SkillState(document["pooled"], document["workers"])
+        return cls(tuple(document["assignments"]), skills, document["tuning"])
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "assignments": list(self.assignment_ids),
+            "pooled": self.skills.pooled,
+            "workers": self.skills.workers,
+            "tuning": dict(self.tuning),
+        }
+
+    def rule(self, function: CrowdFunction) -> Learner:
+        """The function's rule as it was then."""
+        return function.adjudicator.with_tuning(self.tuning).knowing(self.skills)
+
+    def counted(self, answers: Iterable[RecordedAnswer]) -> list[RecordedAnswer]:
+        """Those of the answers that were judged; others came too late."""
+        return [answer for answer in answers if answer.assignment_id in self.assignment_ids]
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What to do next. `action`: complete (with `result`), fail (with `problem`), extend (to `assignments`) or wait."""
+    """What to do next. `action`: complete (with `result`), fail (with `problem`), extend (to `assignments`) or wait.
+
+    `grounds`: a Grounds' document, where it ends the task.
+    """
 
     action: str
     result: dict[str, Any] | None = None
     problem: ProblemCode | None = None
     assignments: int | None = None
+    grounds: dict[str, Any] | None = None
 
 
 def is_ready(generation: Generation, answers: list[RecordedAnswer]) -> bool:
@@ -29,15 +73,20 @@ def is_ready(generation: Generation, answers: list[RecordedAnswer]) -> bool:
     return generation.hit_over or len(answers) >= generation.assignments_asked > 0
 
 
-def decide(function: CrowdFunction, generation: Generation, answers: list[RecordedAnswer], now_ms: int) -> Decision:
-    """The next step, from what is recorded. Answers that the question never offered count as paid, not as answers."""
-    adjudicator: Adjudicator = function.adjudicator
-    valid = [
+def read_answers(function: CrowdFunction, answers: Iterable[RecordedAnswer]) -> list[Answer]:
+    """What Workers said. Answers that the question never offered count as paid, not as answers."""
+    return [
         Answer(answer.worker_id, value)
         for answer in answers
         if answer.form_value is not None and (value := function.read_answer(answer.form_value)) is not None
     ]
-    match adjudicator.judge(valid):
+
+
+def decide(
+    function: CrowdFunction, rule: Learner, generation: Generation, answers: list[RecordedAnswer], now_ms: int
+) -> Decision:
+    """The next step, from what is recorded. `rule`: the function's, knowing the Workers of these answers."""
+    match rule.judge(read_answers(function, answers)):
         case Decided(value):
             return Decision("complete", result=result_of(function, value))
         case Unloadable():
@@ -45,7 +94,7 @@ def decide(function: CrowdFunction, generation: Generation, answers: list[Record
         case Disagreed():
             return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
         case Undecided():
-            if len(answers) >= adjudicator.most_answers:
+            if len(answers) >= rule.most_answers:
                 return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
             if generation.hit_over or now_ms >= last_answer_at_ms(function, generation):
                 return Decision("fail", problem=ProblemCode.EXPIRED)
@@ -67,8 +116,9 @@ def wait_s(function: CrowdFunction, generation: Generation, now_ms: int) -> int:
 class Judging:
     """The steps that need no requester account. Each may run twice."""
 
-    def __init__(self, store: TaskStore, workflow: Workflow, clock: Clock) -> None:
+    def __init__(self, store: TaskStore, skills: Skills, workflow: Workflow, clock: Clock) -> None:
         self._store = store
+        self._skills = skills
         self._workflow = workflow
         self._clock = clock
 
@@ -83,5 +133,9 @@ class Judging:
         """What to do next, and how long to wait at most if that is to wait, in seconds."""
         generation = self._store.load_generation(generation_id)
         function = CATALOGUE[generation.function]
-        decision = decide(function, generation, self._store.answers(generation_id), self._clock())
+        answers = self._store.answers(generation_id)
+        rule = self._skills.knowing(function, [answer.worker_id for answer in answers])
+        decision = decide(function, rule, generation, answers, self._clock())
+        if decision.action in ("complete", "fail"):
+            decision = replace(decision, grounds=Grounds.of(rule, answers).document())
         return decision, wait_s(function, generation, self._clock())

@@ -23,6 +23,7 @@ from crowdsight.crowd.requester import (
     RequesterError,
     Submission,
 )
+from crowdsight.crowd.skills import Skills
 from crowdsight.crowd.workflow import Workflow, WorkflowUnavailable
 from crowdsight.errors import CrowdsightError
 from crowdsight.task_store import Generation, Phase, TaskStore
@@ -44,9 +45,16 @@ class Recorder:
     """Records answers and pays for them."""
 
     def __init__(
-        self, store: TaskStore, requester: Requester, workflow: Workflow, clock: Clock, fee_percent: int
+        self,
+        store: TaskStore,
+        skills: Skills,
+        requester: Requester,
+        workflow: Workflow,
+        clock: Clock,
+        fee_percent: int,
     ) -> None:
         self._store = store
+        self._skills = skills
         self._requester = requester
         self._workflow = workflow
         self._clock = clock
@@ -177,7 +185,7 @@ class Recorder:
         if self._clock() - generation.created_at_ms >= TOKEN_LIFETIME_S * 1000:
             return None
         try:
-            return publish_hit(self._store, self._requester, generation, self._clock())
+            return publish_hit(self._store, self._skills, self._requester, generation, self._clock())
         except (InsufficientFunds, Refused):
             return None  # a HIT that exists is found before either is looked at
 

@@ -57,6 +57,12 @@ _DONE_CODES = {"AWS.MechanicalTurk.InvalidAssignmentState"}
 _REPEATED_CODES = {"AWS.MechanicalTurk.HitAlreadyExists", "AWS.MechanicalTurk.DuplicateRequest"}
 """A UniqueRequestToken was used before: to create a HIT, and to extend one."""
 
+_NOT_HELD_CODES = {"AWS.MechanicalTurk.QualificationDoesNotExist"}
+"""A Worker's qualification is not there to be revoked."""
+
+_NAME_TAKEN = re.compile(r"already created a QualificationType with this name", re.IGNORECASE)
+LISTED_AT_ONCE = 100
+
 
 class RequesterError(Exception):
     """The workplace did not do what was asked. `code` is its TurkErrorCode, or else its error code."""
@@ -110,14 +116,20 @@ class Requester:
         self._connect = connect
         self._queue_url = queue_url
         self._hit_type_ids: dict[str, str] = {}
+        self._gate_ids: dict[str, str] = {}
 
-    def publish(self, function: CrowdFunction, generation_id: str, question_xml: str, lifetime_s: int) -> str:
-        """Create the generation's one HIT, asking for the fewest answers; again: the same HIT's id."""
+    def publish(
+        self, function: CrowdFunction, generation_id: str, question_xml: str, lifetime_s: int, assignments: int
+    ) -> tuple[str, int]:
+        """Create the generation's one HIT, asking for so many answers; again: the same HIT.
+
+        Its id, and how many answers it asks for: an earlier run may have asked for another number.
+        """
         with _errors():
             try:
                 answer = self._connect().create_hit_with_hit_type(
                     HITTypeId=self._hit_type_id(function),
-                    MaxAssignments=function.adjudicator.first_answers,
+                    MaxAssignments=assignments,
                     LifetimeInSeconds=lifetime_s,
                     Question=question_xml,
                     RequesterAnnotation=annotation_of(generation_id),
@@ -127,8 +139,8 @@ class Requester:
                 hit_id = _HIT_ID.search(error.response["Error"].get("Message", ""))
                 if _code(error) not in _REPEATED_CODES or not hit_id:
                     raise
-                return hit_id.group()
-            return str(answer["HIT"]["HITId"])
+                answer = self._connect().get_hit(HITId=hit_id.group())
+            return answer["HIT"]["HITId"], answer["HIT"]["MaxAssignments"]
 
     def extend(self, hit_id: str, generation_id: str, assignments: int) -> None:
         """Ask for one assignment more, so that the HIT has `assignments` in all; again: changes nothing."""
@@ -194,6 +206,61 @@ class Requester:
             except ClientError as error:
                 if _code(error) not in _GONE_CODES:
                     raise
+
+    def shut_out(self, function: CrowdFunction, worker_id: str) -> None:
+        """Offer a Worker no more HITs of a function; again: changes nothing."""
+        with _errors():
+            self._connect().associate_qualification_with_worker(
+                QualificationTypeId=self._gate_id(function), WorkerId=worker_id, IntegerValue=1, SendNotification=False
+            )
+
+    def let_in(self, function: CrowdFunction, worker_id: str) -> None:
+        """Offer a Worker HITs of a function again; again: changes nothing."""
+        with _errors():
+            try:
+                self._connect().disassociate_qualification_from_worker(
+                    QualificationTypeId=self._gate_id(function), WorkerId=worker_id
+                )
+            except ClientError as error:
+                if _code(error) not in _NOT_HELD_CODES:
+                    raise
+
+    def tell(self, worker_id: str, subject: str, text: str) -> None:
+        """Send a Worker a message. Raises Refused if it cannot be delivered."""
+        with _errors():
+            answer = self._connect().notify_workers(Subject=subject, MessageText=text, WorkerIds=[worker_id])
+        for failure in answer.get("NotifyWorkersFailureStatuses", ()):
+            kind = WorkplaceUnavailable if failure["NotifyWorkersFailureCode"] == "SoftFailure" else Refused
+            raise kind(failure["NotifyWorkersFailureCode"], failure.get("NotifyWorkersFailureMessage", ""))
+
+    def _gate_id(self, function: CrowdFunction) -> str:
+        """The function's qualification type, whose holders get no more of its HITs; registered once a process."""
+        if function.name not in self._gate_ids:
+            name = f"Not for {function.name}"
+            try:
+                found = self._connect().create_qualification_type(
+                    Name=name,
+                    Description=f"Given to who is not offered more HITs like: {function.title}",
+                    QualificationTypeStatus="Active",
+                )["QualificationType"]
+            except ClientError as error:
+                if not _NAME_TAKEN.search(error.response["Error"].get("Message", "")):
+                    raise
+                found = self._own_qualification_type(name)
+            self._gate_ids[function.name] = found["QualificationTypeId"]
+        return self._gate_ids[function.name]
+
+    def _own_qualification_type(self, name: str) -> Mapping[str, Any]:
+        pages = (
+            self._connect()
+            .get_paginator("list_qualification_types")
+            .paginate(Query=name, MustBeRequestable=False, MustBeOwnedByCaller=True, MaxResults=LISTED_AT_ONCE)
+        )
+        for page in pages:
+            for found in page["QualificationTypes"]:
+                if found["Name"] == name:
+                    return found
+        raise WorkplaceUnavailable("QualificationTypeNotListed", f"{name} exists and is not listed yet")
 
     def _hit_type_id(self, function: CrowdFunction) -> str:
         """The function's HIT type, with its notifications on; registered once a process."""

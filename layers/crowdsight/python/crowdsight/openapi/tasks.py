@@ -3,8 +3,9 @@
 from typing import Any
 
 from crowdsight.catalogue import CATALOGUE, TEST_SUFFIX, CrowdFunction, Document
+from crowdsight.crowd.disclosure import CODE_DIGITS, STOPPED
 from crowdsight.errors import BudgetExceeded, InvalidRequest, StillProcessing, UnsupportedMediaType
-from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, reference
+from crowdsight.openapi.answers import ALWAYS, REFERENCE, error_answers, json_content, object_schema, reference
 from crowdsight.tasks import NAME_RULE, PROBLEM_MESSAGES, State
 
 _TASK_NAME = {
@@ -29,12 +30,12 @@ def models() -> list[type[Document]]:
 
 
 def schemas() -> dict[str, Any]:
-    """The task document of every function."""
+    """The task document of every function, and the audit's."""
     return {
         f"Task-{function.name}{suffix}": _task_schema(function)
         for function in CATALOGUE.values()
         for suffix in ("", TEST_SUFFIX)
-    }
+    } | {"TaskAudit": _audit_schema()}
 
 
 def paths() -> dict[str, Any]:
@@ -45,9 +46,14 @@ def paths() -> dict[str, Any]:
             name = function.name + suffix
             path = f"/functions/{name}/tasks/{{task}}"
             described[path] = {"parameters": [_TASK_NAME], **_task_operations(function, name, "")}
+            described[f"{path}/audit"] = {"parameters": [_TASK_NAME], **_audit_operation(name, "")}
             described[f"/{{account}}{path}"] = {
                 "parameters": [_ACCOUNT, _TASK_NAME],
                 **_task_operations(function, name, "-by-account"),
+            }
+            described[f"/{{account}}{path}/audit"] = {
+                "parameters": [_ACCOUNT, _TASK_NAME],
+                **_audit_operation(name, "-by-account"),
             }
     return described
 
@@ -90,6 +96,48 @@ def _task_operations(function: CrowdFunction, name: str, id_suffix: str) -> dict
             StillProcessing.code,
         ),
     }
+
+
+def _audit_operation(name: str, id_suffix: str) -> dict[str, Any]:
+    audit = json_content({"$ref": REFERENCE.format(model="TaskAudit")})
+    return {
+        "get": {
+            "operationId": f"audit-{name}{id_suffix}",
+            "summary": "How a task was judged: each answer, the confidence after it, why it stopped, what it cost.",
+            "responses": {"200": {"description": "The audit.", "content": audit}} | error_answers(*ALWAYS),
+        }
+    }
+
+
+def _audit_schema() -> dict[str, Any]:
+    confidence = {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "maximum": 1,
+        "description": "After this answer, by all that was known at the end; null: it came too late to count.",
+    }
+    answer = object_schema(
+        worker={
+            "type": "string",
+            "pattern": f"^[0-9a-f]{{{CODE_DIGITS}}}$",
+            "description": "The same Worker has the same code in all tasks of an account.",
+        },
+        answer={
+            "type": ["string", "number", "null"],
+            "description": "A choice, a grade, or `unavailable`; null: nothing that the question offers.",
+        },
+        submittedAt={"type": "string", "format": "date-time"},
+        confidence=confidence,
+    )
+    why = "; ".join(f"`{code}`: {meaning}" for code, meaning in STOPPED.items())
+    return object_schema(
+        taskName={"type": "string"},
+        state={"enum": [str(state) for state in State]},
+        answers={"type": "array", "items": answer, "description": "In order of submission; none of a `-test` task."},
+        stopped={"enum": [*STOPPED, None], "description": f"Null while it is processing. {why}"},
+        cents={"type": "integer", "minimum": 0, "description": "What the answers so far have cost, with fees."},
+        machinePrior={"type": "null", "description": "What models thought before any answer; none is asked yet."},
+    )
 
 
 def _task_schema(function: CrowdFunction) -> dict[str, Any]:

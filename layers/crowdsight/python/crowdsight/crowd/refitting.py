@@ -1,0 +1,89 @@
+"""The scheduled refit: closed tasks judged anew by what all the others tell by now, and rules tuned to what is known.
+
+It may run at any time, twice at once, and be killed anywhere: what it writes are lessons, each of which is replaced
+only while it is as it was read.
+"""
+
+from collections.abc import Callable, Iterable
+
+from crowdsight.adjudication.learning import ClosedTask, refit
+from crowdsight.adjudication.tally import UNIT, SkillState
+from crowdsight.adjudication.tuning import retuned
+from crowdsight.catalogue import CrowdFunction
+from crowdsight.crowd.gates import Gates
+from crowdsight.crowd.requester import RequesterError
+from crowdsight.crowd.skills import Lesson, Skills
+
+MOST_TASKS = 1_000
+MOST_TOLD = 1_000
+"""As many lessons of a function are looked at, the newest closed tasks; older ones stay as they are."""
+
+WORTH_A_WRITE = UNIT // 100
+"""A lesson in which no count changes by more, a hundredth of an answer, stays as it is."""
+
+LEAST_TIME_S = 60.0
+"""With less time left, a function waits for the next run."""
+
+
+class Refit:
+    """One run is all functions in turn."""
+
+    def __init__(self, skills: Skills, gates: Gates, functions: Iterable[CrowdFunction]) -> None:
+        self._skills = skills
+        self._gates = gates
+        self._functions = tuple(functions)
+
+    def __call__(self, time_left_s: Callable[[], float]) -> dict[str, int]:
+        """Returns how many lessons of each function teach something else now.
+
+        Raises an ExceptionGroup of RequesterError, at the end, if the workplace refused to shut Workers out or in.
+        """
+        replaced = {}
+        errors: list[RequesterError] = []
+        for function in self._functions:
+            if time_left_s() < LEAST_TIME_S:
+                break
+            replaced[function.name] = self._refit(function)
+            try:
+                self._gates.review(function, self._skills.everyone(function).workers)
+            except* RequesterError as group:
+                errors += [error for error in group.exceptions if isinstance(error, RequesterError)]
+        if errors:
+            raise ExceptionGroup("some Workers' gates could not be set", errors)
+        return replaced
+
+    def _refit(self, function: CrowdFunction) -> int:
+        closed, told, state = self._read(function)
+        tasks = [ClosedTask(lesson.answers, lesson.contribution) for lesson in closed]
+        refit(state, self._skills.knowing(function, ()), tasks)
+        questions = [(lesson.answers, lesson.truth) for lesson in told if lesson.truth is not None]
+        rule = retuned(function.adjudicator, state, questions)
+        changed = [
+            (lesson, task.contribution)
+            for lesson, task in zip(closed, tasks, strict=True)
+            if _is_worth_a_write(lesson.contribution, task.contribution)
+        ]
+        replaced = self._skills.replace(function, changed)
+        self._skills.set_tuning(function, rule.tuning)
+        return replaced
+
+    def _read(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], SkillState]:
+        """Lessons, and a state that they are in: those that stayed as they were while the state was read."""
+        before = {lesson.sk: lesson.version for lesson in self._lessons(function)}
+        state = self._skills.everyone(function)
+        lessons = [lesson for lesson in self._lessons(function) if before.get(lesson.sk) == lesson.version]
+        closed = [lesson for lesson in lessons if lesson.truth is None]
+        return closed, [lesson for lesson in lessons if lesson.truth is not None], state
+
+    def _lessons(self, function: CrowdFunction) -> list[Lesson]:
+        return [
+            *self._skills.closed_tasks(function, MOST_TASKS),
+            *self._skills.told_questions(function, MOST_TOLD),
+        ]
+
+
+def _is_worth_a_write(before: SkillState, after: SkillState) -> bool:
+    change = SkillState(after.pooled, after.workers)
+    change.subtract(before)
+    tallies = (change.pooled, *change.workers.values())
+    return any(abs(count) > WORTH_A_WRITE for tally in tallies for count in tally.values())
