@@ -83,7 +83,9 @@ def test_a_message_is_hidden_for_six_times_as_long_as_its_lambda_may_run(assembl
     assert "RedrivePolicy" in queue["Properties"]
 
 
-def test_schedules_run_each_minute_and_the_index_is_refreshed_every_second_one(assembly: Assembly) -> None:
+def test_schedules_run_each_minute_the_index_is_refreshed_every_second_one_and_skills_each_hour(
+    assembly: Assembly,
+) -> None:
     scheduled = {}
     for template in assembly.templates.values():
         for rule in template.of_type("AWS::Events::Rule").values():
@@ -92,7 +94,7 @@ def test_schedules_run_each_minute_and_the_index_is_refreshed_every_second_one(a
             name = function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             scheduled[name] = rule["Properties"]["ScheduleExpression"]
     each_minute = dict.fromkeys(("reconcile_hits", "sweep_workplace", "sweep_images"), "rate(1 minute)")
-    assert scheduled == each_minute | {"refresh_index": "rate(2 minutes)"}
+    assert scheduled == each_minute | {"refresh_index": "rate(2 minutes)", "refit_skills": "rate(1 hour)"}
 
 
 def test_pictures_are_private_encrypted_and_what_finds_fetched_is_forgotten(assembly: Assembly) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crowdsight.accounts.keys import PREFIX, RANDOM_BYTES
-from tests.stack.crowd_hands import CONTAINS, UNANSWERED, Hands, contains_input
+from tests.stack.crowd_hands import CONTAINS, UNANSWERED, Hands, contains_input, forget_workers
 from tests.stack.picture_host import PictureHost
 from tests.stack.raw_http import Api
 from tests.stack.running_stack import RunningStack, assert_nothing_left, listening_ports
@@ -35,9 +35,15 @@ def api(running: RunningStack) -> Api:
     return Api(running["api_url"], running["api_key"])
 
 
+@pytest.fixture
+def hands(running: RunningStack, signed_in: list[Hands]) -> list[Hands]:
+    """Three Workers who do what a test tells them, and of whom nothing is known from other tests."""
+    forget_workers(running)
+    return signed_in
+
+
 @pytest.fixture(scope="session")
-def hands(running: RunningStack) -> Iterator[list[Hands]]:
-    """Three Workers who do what a test tells them."""
+def signed_in(running: RunningStack) -> Iterator[list[Hands]]:
     with Hands(running, "Ada") as ada, Hands(running, "Ben") as ben, Hands(running, "Cleo") as cleo:
         yield [ada, ben, cleo]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from client.stack import TASKS_STACK
+from crowdsight.catalogue import CATALOGUE
+from crowdsight.dynamodb import Table
 from local.workers.behaviour import BEHAVIOURS
 from local.workers.browser import Browser, Traffic
 from local.workers.pace import Pace
@@ -99,6 +102,15 @@ class Hands:
         """Accept and answer."""
         page = self.submit(self.accept(hit_id), answer)
         assert page.status < 400, page
+
+
+def forget_workers(running: RunningStack) -> None:
+    """Let nothing be known of any Worker, nor be learned later from what was."""
+    aws = running.stack.aws
+    table = Table(aws.client("dynamodb"), aws.outputs(TASKS_STACK)["SkillsTable"])
+    for kind in ("LESSONS", "SKILLS"):
+        for function in CATALOGUE:
+            table.delete_many((item["pk"], item["sk"]) for item in table.query_all(f"{kind}#{function}"))
 
 
 def answer_all(running: RunningStack, hands: Sequence[Hands], name: str, answer: str, *, but_not: str = "") -> str:

@@ -84,6 +84,22 @@ def test_401_is_a_missing_key_and_403_a_wrong_one(api: Api, verb: str) -> None:
     assert api.get(CONTAINS, "status-401").status == 404
 
 
+def test_an_audit_is_found_exactly_where_its_task_is(api: Api, running: RunningStack) -> None:
+    target = task_target(TWIN, "status-audit")
+    own = f"/{running['account_id']}{target}"
+    for missing in (f"{target}/audit", f"{own}/audit", f"{task_target('image-segments', 'a')}/audit"):
+        assert_is_error(api.request("GET", missing), 404, "NotFound")
+    assert api.put(TWIN, "status-audit", contains_input("status-audit")).status == 201
+    audit = api.request("GET", f"{target}/audit")
+    assert audit.status == 200
+    assert audit.document == api.request("GET", f"{own}/audit").document
+    assert audit.document["answers"] == []
+    assert_is_error(api.request("GET", f"/999999999999{target}/audit"), 404, "NotFound")
+    assert_key_is_refused(api.request("GET", f"{target}/audit", api_key=None), 401, "Missing an API key")
+    for verb in ("PUT", "DELETE", "POST"):
+        assert_is_error(api.request(verb, f"{target}/audit", "{}"), 405, "MethodNotAllowed")
+
+
 @pytest.mark.parametrize("verb", ["PUT", "GET", "DELETE"])
 def test_404_is_an_unknown_function(api: Api, verb: str) -> None:
     for function in ("image-segments", f"{TWIN}-test", "Image-Contains", "-test", "image-contains%00"):

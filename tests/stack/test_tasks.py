@@ -21,7 +21,7 @@ from tests.stack.crowd_hands import (
     similarity_input,
     wait_for_hit,
 )
-from tests.stack.raw_http import Api, Reply
+from tests.stack.raw_http import Api, Reply, task_target
 from tests.stack.running_stack import RunningStack, wait_for
 
 AT_ONCE = 50
@@ -69,6 +69,23 @@ def test_a_task_ends_with_what_two_workers_agree_on_who_are_paid_and_its_hit_is_
     audit = running.operator.audit()
     assert audit.rewards_paid_cents - paid_before_cents == 2 * REWARD_CENTS
     assert audit.discrepancies == []
+
+
+def test_an_audit_tells_who_answered_what_and_what_it_cost_and_no_workers_name(
+    api: Api, running: RunningStack, hands: list[Hands]
+) -> None:
+    name = "audited"
+    assert api.put(CONTAINS, name, contains_input(name)).status == 201
+    hit_id = answer_all(running, hands[:2], name, "yes")
+    wait_for_end(api, name)
+    audit = api.request("GET", f"{task_target(CONTAINS, name)}/audit").document
+    assert [answer["answer"] for answer in audit["answers"]] == ["yes", "yes"]
+    assert audit["answers"][0]["confidence"] < audit["answers"][1]["confidence"] < 1
+    assert (audit["state"], audit["stopped"], audit["cents"]) == ("completed", "confident", 2 * REWARD_CENTS)
+    assignments = running.mturk.list_assignments_for_hit(HITId=hit_id)["Assignments"]
+    workers = {assignment["WorkerId"] for assignment in assignments}
+    assert len({answer["worker"] for answer in audit["answers"]}) == 2
+    assert not workers & {answer["worker"] for answer in audit["answers"]}
 
 
 def test_workers_who_disagree_are_joined_by_others_until_one_answer_leads_by_two(

@@ -48,8 +48,8 @@ class Gates:
 
     def _set(self, function: CrowdFunction, worker_id: str, is_welcome: bool) -> None:
         if is_welcome:
-            self._requester.let_in(function, worker_id)
+            self._requester.let_in(function, worker_id, LET_IN)
         else:
             self._requester.shut_out(function, worker_id)
-        self._requester.tell(worker_id, function.title, LET_IN if is_welcome else SHUT_OUT)
+            self._requester.tell(worker_id, function.title, SHUT_OUT)
         self._skills.set_excluded(function, worker_id, not is_welcome)

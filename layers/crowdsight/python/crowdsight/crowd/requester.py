@@ -57,8 +57,11 @@ _DONE_CODES = {"AWS.MechanicalTurk.InvalidAssignmentState"}
 _REPEATED_CODES = {"AWS.MechanicalTurk.HitAlreadyExists", "AWS.MechanicalTurk.DuplicateRequest"}
 """A UniqueRequestToken was used before: to create a HIT, and to extend one."""
 
-_NOT_HELD_CODES = {"AWS.MechanicalTurk.QualificationDoesNotExist"}
-"""A Worker's qualification is not there to be revoked."""
+_NOT_HELD_CODES = {
+    "AWS.MechanicalTurk.QualificationDoesNotExist",
+    "AWS.MechanicalTurk.InvalidQualificationState",
+}
+"""A Worker never had a qualification, or has it no more."""
 
 _NAME_TAKEN = re.compile(r"already created a QualificationType with this name", re.IGNORECASE)
 LISTED_AT_ONCE = 100
@@ -214,12 +217,12 @@ class Requester:
                 QualificationTypeId=self._gate_id(function), WorkerId=worker_id, IntegerValue=1, SendNotification=False
             )
 
-    def let_in(self, function: CrowdFunction, worker_id: str) -> None:
-        """Offer a Worker HITs of a function again; again: changes nothing."""
+    def let_in(self, function: CrowdFunction, worker_id: str, reason: str) -> None:
+        """Offer a Worker HITs of a function again, and tell why; again: changes nothing."""
         with _errors():
             try:
                 self._connect().disassociate_qualification_from_worker(
-                    QualificationTypeId=self._gate_id(function), WorkerId=worker_id
+                    QualificationTypeId=self._gate_id(function), WorkerId=worker_id, Reason=reason
                 )
             except ClientError as error:
                 if _code(error) not in _NOT_HELD_CODES:

@@ -1,0 +1,141 @@
+"""Skill gates: who is below the floor gets no more HITs of that function, is told why, and loses nothing."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from crowdsight.adjudication import Answer
+from crowdsight.catalogue import CATALOGUE
+from crowdsight.crowd.gates import SHUT_OUT, Gates
+from crowdsight.crowd.requester import Requester, RequesterError
+from crowdsight.crowd.skills import Skills
+from crowdsight.dynamodb import Table
+from tests.conftest import StoppedClock
+
+CONTAINS, SIMILARITY = CATALOGUE["image-contains"], CATALOGUE["image-similarity"]
+QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/notifications"
+
+
+class Mturk:
+    """As much of a boto3 `mturk` client as gates call. `refused`: Workers that the workplace does not know."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, str] = {}
+        self.held: set[tuple[str, str]] = set()
+        self.told: list[tuple[str, str]] = []
+        self.refused: set[str] = set()
+
+    def create_qualification_type(self, Name: str, **_: Any) -> dict[str, Any]:
+        if Name in self.types:
+            raise _refusal("You have already created a QualificationType with this name.")
+        self.types[Name] = f"TYPE{len(self.types)}"
+        return {"QualificationType": {"Name": Name, "QualificationTypeId": self.types[Name]}}
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_qualification_types"
+        return self
+
+    def paginate(self, Query: str, MustBeOwnedByCaller: bool, **_: Any) -> list[dict[str, Any]]:
+        assert MustBeOwnedByCaller
+        found = [{"Name": name, "QualificationTypeId": id} for name, id in self.types.items() if Query in name]
+        return [{"QualificationTypes": []}, {"QualificationTypes": found}]
+
+    def associate_qualification_with_worker(self, QualificationTypeId: str, WorkerId: str, **_: Any) -> None:
+        if WorkerId in self.refused:
+            raise _refusal(f"Worker {WorkerId} does not exist.")
+        self.held.add((QualificationTypeId, WorkerId))
+
+    def disassociate_qualification_from_worker(self, QualificationTypeId: str, WorkerId: str, Reason: str) -> None:
+        if (QualificationTypeId, WorkerId) not in self.held:
+            raise _refusal("no such qualification", "AWS.MechanicalTurk.QualificationDoesNotExist")
+        self.held.remove((QualificationTypeId, WorkerId))
+
+    def notify_workers(self, Subject: str, MessageText: str, WorkerIds: list[str]) -> dict[str, Any]:
+        self.told += [(worker_id, MessageText) for worker_id in WorkerIds]
+        return {"NotifyWorkersFailureStatuses": []}
+
+
+def _refusal(message: str, code: str = "AWS.MechanicalTurk.InvalidParameterValue") -> ClientError:
+    response: Any = {"Error": {"Code": "RequestError", "Message": message}, "TurkErrorCode": code}
+    return ClientError(response, "operation")
+
+
+@pytest.fixture
+def skills(skills_table: Table) -> Skills:
+    return Skills(skills_table, StoppedClock(1_000_000_000_000))
+
+
+@pytest.fixture
+def mturk() -> Mturk:
+    return Mturk()
+
+
+def gates_of(skills: Skills, mturk: Mturk) -> Gates:
+    """A new process's."""
+    return Gates(skills, Requester(lambda: mturk, QUEUE_URL))
+
+
+def teach(skills: Skills, worker_id: str, accuracy: float, questions: int = 20) -> None:
+    for number in range(questions):
+        truth, other = ("yes", "no") if number % 2 else ("no", "yes")
+        is_right = number < accuracy * questions
+        skills.tell(CONTAINS, f"{worker_id}-{number}", truth, [Answer(worker_id, truth if is_right else other)])
+
+
+def test_who_is_below_the_floor_is_shut_out_once_and_told_why(skills: Skills, mturk: Mturk) -> None:
+    teach(skills, "GOOD", 0.95)
+    teach(skills, "AGAINST", 0.1)
+    for _ in range(2):
+        gates_of(skills, mturk).review(CONTAINS, ["GOOD", "AGAINST", "UNKNOWN"])
+    assert mturk.held == {("TYPE0", "AGAINST")}
+    assert mturk.told == [("AGAINST", SHUT_OUT)]
+    assert skills.excluded(CONTAINS) == {"AGAINST"}
+
+
+def test_disagreeing_with_others_alone_shuts_nobody_out(skills: Skills, mturk: Mturk) -> None:
+    rule = CONTAINS.adjudicator
+    for number in range(30):
+        answers = [Answer(worker_id, "yes") for worker_id in ("A", "B", "C")] + [Answer("ALONE", "no")]
+        skills.tell(CONTAINS, f"others-{number}", "yes", answers[:3])
+        assert rule.contribution(answers)
+    gates_of(skills, mturk).review(CONTAINS, ["ALONE"])
+    assert mturk.held == set()
+
+
+def test_a_run_that_died_before_it_was_noted_is_made_good_by_the_next(skills: Skills, mturk: Mturk) -> None:
+    teach(skills, "AGAINST", 0.1)
+    Requester(lambda: mturk, QUEUE_URL).shut_out(CONTAINS, "AGAINST")
+    gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    assert mturk.held == {("TYPE0", "AGAINST")}
+    assert [worker_id for worker_id, _ in mturk.told] == ["AGAINST"]
+
+
+def test_who_is_found_to_be_good_after_all_is_let_in_again(skills: Skills, mturk: Mturk) -> None:
+    teach(skills, "AGAINST", 0.1)
+    gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    for number in range(20):
+        skills.take_back(CONTAINS, f"AGAINST-{number}")
+    teach(skills, "AGAINST", 1.0)
+    for _ in range(2):
+        gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    assert mturk.held == set()
+    assert skills.excluded(CONTAINS) == set()
+    Requester(lambda: mturk, QUEUE_URL).let_in(CONTAINS, "AGAINST", "again: changes nothing")
+
+
+def test_each_function_has_a_gate_of_its_own(mturk: Mturk) -> None:
+    requester = Requester(lambda: mturk, QUEUE_URL)
+    for function in (CONTAINS, SIMILARITY, CONTAINS):
+        requester.shut_out(function, "A")
+    assert mturk.held == {("TYPE0", "A"), ("TYPE1", "A")}
+
+
+def test_a_worker_whom_the_workplace_does_not_know_keeps_no_other_waiting(skills: Skills, mturk: Mturk) -> None:
+    for worker_id in ("GONE", "AGAINST"):
+        teach(skills, worker_id, 0.1)
+    mturk.refused = {"GONE"}
+    with pytest.raises(ExceptionGroup) as found:
+        gates_of(skills, mturk).review(CONTAINS, ["GONE", "AGAINST"])
+    assert [type(error) for error in found.value.exceptions][0].__mro__.count(RequesterError) == 1
+    assert skills.excluded(CONTAINS) == {"AGAINST"}
