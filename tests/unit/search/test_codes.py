@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from crowdsight.search.codes import ERROR_PER_SCALE, LARGEST_STEP, QueryPlanes, Rotation, encode, words_of
+from crowdsight.search.codes import CODE_ERROR, PLANES, QueryPlanes, Rotation, encode, words_of
 
 DIMENSIONS = [2, 24, 64, 70, 128, 384, 509]
 
@@ -16,16 +16,17 @@ def test_a_rotation_keeps_lengths_and_inner_products_and_is_always_the_same(dime
 
 
 @pytest.mark.parametrize("dimensions", DIMENSIONS)
-def test_the_product_of_a_query_with_signs_is_that_of_its_whole_steps(dimensions: int) -> None:
+def test_the_product_of_a_query_with_signs_is_that_of_its_rounded_numbers(dimensions: int) -> None:
     random = np.random.default_rng(2)
     offsets = random.normal(size=(50, dimensions)).astype(np.float32)
     codes, _ = encode(offsets)
     assert codes.shape == (words_of(dimensions), 50)
     for query in (random.normal(size=dimensions), -np.ones(dimensions), np.ones(dimensions), np.zeros(dimensions)):
         planes = QueryPlanes.of(query.astype(np.float32))
-        steps = np.rint(query / planes.step)
-        assert np.abs(steps).max() <= LARGEST_STEP
-        expected = np.where(offsets > 0, 1, -1) @ steps * planes.step
+        bits = np.unpackbits(planes.planes.view(np.uint8), axis=1, bitorder="little")[:, :dimensions]
+        rounded = (2.0 ** np.arange(PLANES) @ bits - (2**PLANES - 1) / 2) * planes.step
+        assert query @ rounded == pytest.approx(query @ query, rel=1e-5)
+        expected = np.where(offsets > 0, 1, -1) @ rounded
         np.testing.assert_allclose(planes.products(codes), expected, rtol=1e-5, atol=1e-4)
 
 
@@ -41,16 +42,19 @@ def test_an_estimate_is_right_on_average_and_strays_as_much_as_is_stated(dimensi
     rotation = Rotation(dimensions)
     offsets = random.normal(size=(4000, dimensions)).astype(np.float32)
     codes, scales = encode(rotation(offsets))
-    errors, slopes = [], []
+    errors, stated, slopes = [], [], []
     for _ in range(40):
         direction = random.normal(size=dimensions)
         query = (direction / np.linalg.norm(direction)).astype(np.float32)
         exact = offsets @ query
-        estimates = QueryPlanes.of(rotation(query)).products(codes) * scales
+        planes = QueryPlanes.of(rotation(query))
+        estimates = planes.products(codes) * scales
+        stated.append(planes.error)
         errors.append((estimates - exact) / scales)
         slopes.append(estimates @ exact / (exact @ exact))
     # The query's own rounding adds a little.
-    assert np.std(errors) == pytest.approx(ERROR_PER_SCALE, rel=0.1)
+    assert CODE_ERROR < np.mean(stated) < 1.1 * CODE_ERROR
+    assert np.std(errors) == pytest.approx(np.mean(stated), rel=0.02)
     assert np.mean(errors) == pytest.approx(0, abs=0.01)
     assert np.mean(slopes) == pytest.approx(1, abs=0.01)
 

@@ -45,3 +45,15 @@ def test_rows_are_compared_block_by_block_and_none_is_left_out(count: int) -> No
     lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
     expected = matrix.astype(np.float64) @ query.astype(np.float64) / np.maximum(lengths, 1e-9)
     assert cosines(matrix, query) == pytest.approx(expected, abs=1e-5)
+
+
+def test_cosines_from_a_floor_up_are_exact_and_others_stay_below_it() -> None:
+    random = np.random.default_rng(8)
+    rows = half_unit(random.normal(size=(3000, 40)).astype(np.float32))
+    rows[7] = 0
+    query = unit_query(random.normal(size=40).astype(np.float32))
+    exact = cosines(rows, query)
+    for floor in (-2.0, -0.1, 0.0, float(exact[11]), 0.2, 1.5):
+        found = cosines(rows, query, floor)
+        assert ((found >= floor) == (exact >= floor)).all()
+        np.testing.assert_allclose(found[exact >= floor], exact[exact >= floor], atol=1e-6)

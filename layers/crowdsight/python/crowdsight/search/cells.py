@@ -45,7 +45,8 @@ def divide(rows: NDArray[np.float16], cell_rows: int) -> NDArray[np.int32]:
             continue
         count = min(BRANCHES, math.ceil(len(members) / cell_rows))
         group_of = _k_means(rows, members, count, random)
-        groups = [members[group_of == group] for group in range(count)]
+        ends = np.cumsum(np.bincount(group_of, minlength=count))
+        groups = np.split(members[np.argsort(group_of, kind="stable")], ends[:-1])
         if max(map(len, groups)) == len(members):  # nothing tells them apart
             groups = np.array_split(members, count)
         waiting.extend(group for group in groups if len(group))
@@ -76,7 +77,9 @@ def _k_means(
 
 def _nearest(vectors: NDArray[np.float32], middles: NDArray[np.float32]) -> NDArray[np.int64]:
     """The nearest middle [vectors], by Euclidean distance."""
-    return (vectors @ middles.T - half_squares(middles)).argmax(axis=1)
+    nearness = vectors @ middles.T
+    nearness -= half_squares(middles)
+    return nearness.argmax(axis=1)
 
 
 def half_squares(middles: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,10 +106,9 @@ def strays_of_neighbours(
         scores = queries @ single(rows[start : start + BLOCK_ROWS]).T
         here = (chosen >= start) & (chosen < start + BLOCK_ROWS)
         scores[here, chosen[here] - start] = -np.inf
-        scores = np.concatenate([best, scores], axis=1)
-        owners: NDArray[np.int64] = np.broadcast_to(
-            cell_of[start : start + BLOCK_ROWS].astype(np.int64), (len(chosen), scores.shape[1] - count)
-        )
+        better = np.flatnonzero((scores > best.min(axis=1, keepdims=True)).any(axis=0))
+        owners = np.broadcast_to(cell_of[start + better].astype(np.int64), (len(chosen), len(better)))
+        scores = np.concatenate([best, scores[:, better]], axis=1)
         owners = np.concatenate([cells, owners], axis=1)
         kept = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         best, cells = np.take_along_axis(scores, kept, axis=1), np.take_along_axis(owners, kept, axis=1)

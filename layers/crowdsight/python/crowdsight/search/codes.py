@@ -3,7 +3,8 @@
 RaBitQ (Gao & Long, "RaBitQ: Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest
 Neighbor Search", SIGMOD 2024): the offsets are rotated at random and only their signs s are kept, with one number, the
 scale, that makes `scale * <query, s>` an unbiased estimate of `<query, offset>` with a known error. The query's numbers
-are rounded to four bits, so that its inner product with signs is four counts of common bits.
+are rounded to three bits, so that its inner product with signs is three counts of unlike bits: a fourth, as in the
+paper, would make the error 4 % smaller and a scan a third longer.
 
 Codes are stored by columns, [words, rows] of 64 bits: a scan then streams.
 """
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD_BITS = 64
-PLANES = 4
-LARGEST_STEP = 2 ** (PLANES - 1) - 1
-"""Queries are rounded to whole steps from minus this to this."""
+PLANES = 3
+STEP = 0.58
+"""How far apart a query's rounded numbers are, in root mean squares of its numbers: what rounds normal ones best."""
 
 ROTATION_SEED = 20240527
 
-ERROR_PER_SCALE = math.sqrt(1 - 2 / math.pi)
+CODE_ERROR = math.sqrt(1 - 2 / math.pi)
 """The standard deviation of an estimate for a query of length 1, in scales: the signs have the length sqrt(D), of which
 sqrt(2 D / pi) lies along the offset; what is left, sqrt(D (1 - 2 / pi)), meets the query at random, which in D
 dimensions divides it by sqrt(D)."""
@@ -40,8 +41,10 @@ class Rotation:
 
     def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors [..., dimensions], rotated."""
-        matrices = (vectors * self._flips).reshape(*vectors.shape[:-1], *self._shape)
-        return np.asarray(self._left @ (matrices @ self._right), np.float32).reshape(vectors.shape)
+        # All rows of all matrices at once: numpy multiplies a stack of small matrices one by one.
+        mixed = (vectors * self._flips).reshape(-1, self._shape[1]) @ self._right
+        matrices = mixed.reshape(*vectors.shape[:-1], *self._shape)
+        return np.asarray(self._left @ matrices, np.float32).reshape(vectors.shape)
 
 
 def _orthogonal(size: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -67,36 +70,42 @@ def encode(offsets: NDArray[np.float32]) -> tuple[NDArray[np.uint64], NDArray[np
 
 @dataclass(frozen=True)
 class QueryPlanes:
-    """A rotated query in whole steps of two's complement: `planes` [PLANES, words], the lowest bit first; `step`: how
-    long one is; `total`: the sum of all numbers, in steps."""
+    """A rotated query whose numbers are rounded to the odd multiples of half a `step` nearest to 0.
+
+    Such a number is the sum of its planes' signs, the lowest worth half a step, each other twice the one before.
+    `planes` [PLANES, words]: a bit is set for +, not for -. `error`: the standard deviation of an estimate, in scales,
+    for a query of length 1.
+    """
 
     planes: NDArray[np.uint64]
     step: float
-    total: int
+    dimensions: int
+    error: float
 
     @staticmethod
     def of(rotated: NDArray[np.float32]) -> "QueryPlanes":
         """Of a rotated query [dimensions]."""
-        step = float(np.abs(rotated).max()) / LARGEST_STEP or 1.0
-        steps = np.rint(rotated / np.float32(step)).astype(np.int8)
-        padded = np.zeros(words_of(len(rotated)) * WORD_BITS, np.int8)
-        padded[: len(steps)] = steps
-        bits = (padded >> np.arange(PLANES, dtype=np.int8)[:, np.newaxis]) & 1
-        planes = np.packbits(bits.astype(np.uint8), axis=1, bitorder="little").view("<u8")
-        return QueryPlanes(planes, step, int(steps.sum()))
+        dimensions = len(rotated)
+        square = float(rotated @ rotated)
+        step = STEP * math.sqrt(square / dimensions) or 1.0
+        levels = np.clip(np.floor(rotated / np.float32(step)) + 2 ** (PLANES - 1), 0, 2**PLANES - 1)
+        rounded = levels - np.float32((2**PLANES - 1) / 2)
+        # Rounding shortens a query; its estimates are of the length that it has.
+        step = square / (float(rotated @ rounded) or 1.0)
+        rounding = float(rounded @ rounded) * step * step / (square or 1.0) - 1
+        padded = np.zeros(words_of(dimensions) * WORD_BITS, np.uint8)
+        padded[:dimensions] = levels
+        bits = (padded >> np.arange(PLANES, dtype=np.uint8)[:, np.newaxis]) & 1
+        planes = np.packbits(bits, axis=1, bitorder="little").view("<u8")
+        return QueryPlanes(planes, step, dimensions, math.sqrt(CODE_ERROR**2 + max(0.0, rounding)))
 
     def products(self, codes: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The inner products [rows] of the query with the signs of codes [words, rows]."""
-        counts = np.zeros((PLANES, codes.shape[1]), np.uint16)
-        common = np.empty(codes.shape[1], np.uint64)
-        bits = np.empty(codes.shape[1], np.uint8)
-        for plane, count in zip(self.planes, counts, strict=True):
-            for word, column in zip(plane, codes, strict=True):
-                if word:
-                    np.bitwise_and(column, word, out=common)
-                    np.bitwise_count(common, out=bits)
-                    np.add(count, bits, out=count)
-        weights = np.array([1, 2, 4, -8], np.float32)
-        positive = weights @ counts.astype(np.float32)
-        # Signs are -1 or 1, bits 0 or 1.
-        return (2 * positive - self.total) * np.float32(self.step)
+        unlike = np.zeros(codes.shape[1], np.float32)
+        words = np.empty_like(codes)
+        bits = np.empty(codes.shape, np.uint8)
+        for worth, plane in enumerate(self.planes):
+            np.bitwise_xor(codes, plane[:, np.newaxis], out=words)
+            np.bitwise_count(words, out=bits)
+            unlike += np.add.reduce(bits, axis=0, dtype=np.uint16) * np.float32(2**worth)
+        return (np.float32(self.dimensions * (2**PLANES - 1) / 2) - unlike) * np.float32(self.step)

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdsight.search.codes import ERROR_PER_SCALE, QueryPlanes
+from crowdsight.search.codes import QueryPlanes
 from crowdsight.search.nearest import Nearest
 from crowdsight.search.segments import Cells, CodedCell, Segment, Segments, VectorCell
 from crowdsight.search.vectors import cosines
@@ -165,7 +165,7 @@ class _Search:
         strays = self._planes.products(np.concatenate([cell.codes for cell in coded], axis=1)) * scales
         estimates = np.repeat(self._near[wanted], sizes) + strays
         self._met = max(self._met, float((strays / np.repeat(cells.radii[wanted], sizes)).max()))
-        highest = estimates + np.float32(self._deviations * ERROR_PER_SCALE) * scales
+        highest = estimates + np.float32(self._deviations * self._planes.error) * scales
         if self._allowed is not None:
             bounds = zip(cells.starts[wanted].tolist(), cells.starts[wanted + 1].tolist(), strict=True)
             counting = np.concatenate([self._allowed[start:end] for start, end in bounds])
@@ -188,15 +188,23 @@ class _Search:
         ends = np.cumsum(sizes)
         bounds = np.searchsorted(chosen, np.concatenate([[0], ends])).tolist()
         filled = [at for at in range(len(wanted)) if bounds[at + 1] > bounds[at]]
-        blocks = self._scanner.vectors(self._segment, self._scan, wanted[filled].tolist())
-        places = [chosen[bounds[at] : bounds[at + 1]] - (ends[at] - sizes[at]) for at in filled]
-        pairs = list(zip(blocks, places, strict=True))
-        keys = np.concatenate([block.keys[place] for block, place in pairs])
-        scores = cosines(np.concatenate([block.vectors[place] for block, place in pairs]), self._query.unit)
-        if len(self._scan.outdated):
-            counting = ~np.isin(keys, self._scan.outdated)
-            scores, keys = scores[counting], keys[counting]
-        self._query.found.offer(scores, keys)
+        blocks = dict(
+            zip(filled, self._scanner.vectors(self._segment, self._scan, wanted[filled].tolist()), strict=True)
+        )
+        places = chosen - np.repeat(ends - sizes, np.diff(bounds))
+        vectors = np.empty((len(chosen), len(self._query.unit)), np.float16)
+        for at, block in blocks.items():
+            some = slice(bounds[at], bounds[at + 1])
+            # All places are within the block; "clip" lets numpy write where it is told.
+            np.take(block.vectors, places[some], axis=0, out=vectors[some], mode="clip")
+        found = self._query.found
+        scores = cosines(vectors, self._query.unit, found.floor)
+        good = np.flatnonzero(scores >= found.floor)
+        owners = np.searchsorted(ends, chosen[good], side="right").tolist()
+        pairs = zip(owners, places[good].tolist(), strict=True)
+        keys = np.array([blocks[at].keys[place] for at, place in pairs], np.bytes_)
+        counting = ~np.isin(keys, self._scan.outdated) if len(self._scan.outdated) else slice(None)
+        found.offer(scores[good][counting], keys[counting])
 
 
 def _smallest(numbers: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -4,11 +4,16 @@ Half precision moves a vector's length by some 1e-4. Cosines divide by the lengt
 cosine with itself is 1.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_ROWS = 4096
 """How many rows are turned into single precision at a time: the block stays near the processor, and memory small."""
+
+MOST_SHORTENED = np.float32(2**-9)
+"""Half precision makes a vector shorter by less than this share."""
 
 _MANTISSA_SHIFT = np.int32(13)
 _KEPT_BITS = np.int32(-0x70002000)  # 0x8fffe000: the sign, and a half's exponent and fraction where a float's are
@@ -36,12 +41,19 @@ def single(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     return numbers
 
 
-def cosines(rows: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cosines [rows] of vectors [rows, dimensions] to a `unit_query` [dimensions]."""
+def cosines(rows: NDArray[np.float16], query: NDArray[np.float32], floor: float = -math.inf) -> NDArray[np.float32]:
+    """The cosines [rows] of vectors [rows, dimensions], as `half_unit` gives them, to a `unit_query` [dimensions].
+
+    Where they are below `floor`, they are so by about a thousandth of themselves wrong, but below it nevertheless.
+    """
     found = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK_ROWS):
         block = single(rows[start : start + BLOCK_ROWS])
-        found[start : start + BLOCK_ROWS] = (block @ query) * inverse_lengths(block)
+        products = block @ query
+        near = np.flatnonzero(products + np.abs(products) * MOST_SHORTENED >= floor)
+        if len(near):
+            products[near] *= inverse_lengths(block if len(near) == len(block) else block[near])
+        found[start : start + BLOCK_ROWS] = products
     return np.clip(found, -1.0, 1.0)
 
 
