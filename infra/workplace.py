@@ -22,6 +22,7 @@ OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "CROWDSIGHTR
 """The requester account that publishes this deployment's own crowd tasks."""
 
 BY_SESSION = "Workers come by a web browser, whose sessions the Lambda keeps; how they begin is in infra/sign_in.py."
+TABLE_ACTIONS = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "ConditionCheckItem")
 
 
 class WorkplaceStack(Stack):
@@ -160,7 +161,7 @@ class WorkplaceStack(Stack):
             timeout_s=timeout_s,
         )
         function.allow(
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+            [f"dynamodb:{action}" for action in TABLE_ACTIONS],
             [self._table.table_arn],
         )
         function.allow(["dynamodb:Query"], [self._table.index_arn(index) for index in indexes])

@@ -168,7 +168,7 @@ class MemoryDynamoDB:
         def write() -> Attributes:
             if kind == "Delete":
                 table.pop(key, None)
-            else:
+            elif kind != "ConditionCheck":
                 table[key] = after
             return after
 

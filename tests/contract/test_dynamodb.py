@@ -94,6 +94,23 @@ def test_a_transaction_writes_all_or_nothing_and_names_what_failed(tasks_table: 
     assert tasks_table.get("free", "x") and tasks_table.get("taken", "x") is None
 
 
+def test_a_check_writes_nothing_and_its_transaction_nothing_unless_it_holds(tasks_table: Table) -> None:
+    tasks_table.put({"pk": "a", "sk": "x", "n": 1})
+    write = tasks_table.put_step("write", {"pk": "b", "sk": "x"})
+    for steps in (
+        [tasks_table.check_step("check", "a", "x", "n = :n", {"n": 2}), write],
+        [tasks_table.check_step("check", "missing", "x", "attribute_exists(pk)"), write],
+    ):
+        with pytest.raises(TransactionFailed) as failure:
+            tasks_table.transact(steps)
+        assert failure.value.failed == ["check"]
+        assert tasks_table.get("b", "x") is None
+    absent = tasks_table.check_step("absent", "missing", "x", "attribute_not_exists(pk)")
+    tasks_table.transact([tasks_table.check_step("check", "a", "x", "n = :n", {"n": 1}), absent, write])
+    assert tasks_table.get("a", "x") == {"pk": "a", "sk": "x", "n": 1}
+    assert tasks_table.get("missing", "x") is None and tasks_table.get("b", "x")
+
+
 def test_a_query_gives_every_item_of_its_key_in_order_page_after_page(tasks_table: Table) -> None:
     filling = "x" * 200_000  # a page of DynamoDB ends after a megabyte
     for number in range(12):

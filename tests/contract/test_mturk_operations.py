@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in
+from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in, refused
 from tests.unit.workplace.forms import form, question
 
 DAY_S = 86_400
@@ -20,17 +20,6 @@ FILE_UPLOAD = form(question("<FileUploadAnswer/>"))
 def rig() -> Iterator[Rig]:
     with mock_aws():
         yield Rig()
-
-
-def refused(code: str, operation: Any, **given: Any) -> ClientError:
-    """The error of a call that must fail as a RequestError with this code."""
-    with pytest.raises(ClientError) as failure:
-        operation(**given)
-    response: Any = failure.value.response
-    assert response["Error"]["Code"] == "RequestError"
-    assert response["TurkErrorCode"] == f"AWS.MechanicalTurk.{code}"
-    assert response["Error"]["Message"] == response["Message"]
-    return failure.value
 
 
 def test_a_new_hit_reads_back_as_it_was_offered(rig: Rig) -> None:
@@ -108,10 +97,6 @@ def test_a_hit_that_cannot_be_paid_for_is_refused_with_mturks_words_and_leaves_n
         ({"Reward": "9" * 5_000}, "ParameterValidationError"),
         ({"Title": "t" * 129}, "ParameterValidationError"),
         ({"AssignmentDurationInSeconds": 29}, "ParameterValidationError"),
-        (
-            {"QualificationRequirements": [{"QualificationTypeId": "00000000000000000071", "Comparator": "Exists"}]},
-            "UnsupportedQualificationRequirement",
-        ),
     ],
 )
 def test_what_cannot_be_offered_is_refused_clearly(rig: Rig, given: dict[str, Any], code: str) -> None:
@@ -122,14 +107,6 @@ def test_what_cannot_be_offered_is_refused_clearly(rig: Rig, given: dict[str, An
 def test_a_question_must_be_given(rig: Rig) -> None:
     given = {name: value for name, value in OFFER.items() if name != "Question"}
     refused("InvalidParameterValue", rig.client.create_hit, **given)
-
-
-def test_a_hit_type_keeps_qualification_requirements_but_no_hit_of_it_is_offered(rig: Rig) -> None:
-    values = {name: OFFER[name] for name in ("Title", "Description", "Reward", "AssignmentDurationInSeconds")}
-    requirement = {"QualificationTypeId": "000000000000000000L0", "Comparator": "GreaterThan", "IntegerValues": [90]}
-    hit_type_id = rig.client.create_hit_type(**values, QualificationRequirements=[requirement])["HITTypeId"]
-    given = {"HITTypeId": hit_type_id, "LifetimeInSeconds": 60, "Question": HTML_QUESTION}
-    refused("UnsupportedQualificationRequirement", rig.client.create_hit_with_hit_type, **given)
 
 
 def test_nobody_sees_another_requesters_things(rig: Rig) -> None:

@@ -235,9 +235,8 @@ class TestIdToken:
                 signed = b".".join(encoded(part) for part in parts)
                 token = signed + b"." + encoded(signature(signed))
                 read_id_token(token.decode(), JWKS, ISSUER, "site", NONCE, NOW_S)
-        token = jwt.encode({"alg": "RS256", "kid": "1"}, dict(CLAIMS), KEY)
-        head, body, signature = token.split(".")
-        for broken in ("", "x", "a.b.c", f"{head}.{body}.", f"{head}.{body[:-2]}xx.{signature}", f"{head}.{body}"):
+        head, body, seal = jwt.encode({"alg": "RS256", "kid": "1"}, dict(CLAIMS), KEY).split(".")
+        for broken in ("", "x", "a.b.c", f"{head}.{body}.", f"{head}.{body[:-2]}xx.{seal}", f"{head}.{body}"):
             with pytest.raises(InvalidIdToken):
                 read_id_token(broken, JWKS, ISSUER, "site", NONCE, NOW_S)
 

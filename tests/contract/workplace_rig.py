@@ -12,8 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from crowdsight.clock import system_clock
 from crowdsight.wiring import Settings, Wiring
@@ -208,6 +210,17 @@ def load_handler(operation: str, wiring: Any = None) -> Any:
     if wiring is not None:
         module.wiring = wiring
     return module
+
+
+def refused(code: str, operation: Any, **given: Any) -> ClientError:
+    """The error of a call that must fail as a RequestError with this code."""
+    with pytest.raises(ClientError) as failure:
+        operation(**given)
+    response: Any = failure.value.response
+    assert response["Error"]["Code"] == "RequestError"
+    assert response["TurkErrorCode"] == f"AWS.MechanicalTurk.{code}"
+    assert response["Error"]["Message"] == response["Message"]
+    return failure.value
 
 
 def hit_id_in(message: str) -> str:

@@ -52,7 +52,7 @@ class TransactionFailed(ConditionFailed):
 
 @dataclass(frozen=True)
 class Step:
-    """One write of a transaction; `label` is how `TransactionFailed` names it."""
+    """One write or check of a transaction; `label` is how `TransactionFailed` names it."""
 
     label: str
     request: dict[str, Any]
@@ -257,6 +257,19 @@ class Table:
     ) -> Step:
         body = {"Key": to_attributes({"pk": pk, "sk": sk})}
         return Step(label, {"Delete": self._request(body, condition, values, names)})
+
+    def check_step(
+        self,
+        label: str,
+        pk: str,
+        sk: str,
+        condition: str,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Step:
+        """A step that writes nothing: the others of its transaction are written only if the condition holds."""
+        body = {"Key": to_attributes({"pk": pk, "sk": sk})}
+        return Step(label, {"ConditionCheck": self._request(body, condition, values, names)})
 
     def transact(self, steps: list[Step]) -> None:
         """Write all steps (at most 100) or none. Raises TransactionFailed.

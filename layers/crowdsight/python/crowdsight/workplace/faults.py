@@ -11,6 +11,7 @@ WorkplaceError
     ├── HitNotFound         no such HIT
     ├── HitNotAvailable     expired, taken by others, or deleted
     ├── HitAlreadyDone      this Worker has this HIT already, or has submitted it
+    ├── NotQualified        this Worker lacks a qualification that the HIT requires
     ├── TooManyAccepted     this Worker holds as many assignments as one may
     ├── AssignmentNotFound  no such assignment
     ├── AssignmentNotYours  another Worker's assignment
@@ -97,6 +98,10 @@ class HitNotAvailable(WorkerError):
 
 class HitAlreadyDone(WorkerError):
     code = "HitAlreadyDone"
+
+
+class NotQualified(WorkerError):
+    code = "NotQualified"
 
 
 class TooManyAccepted(WorkerError):

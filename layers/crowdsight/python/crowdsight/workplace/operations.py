@@ -12,8 +12,10 @@ from crowdsight.workplace.calls import Answer, Call, page_size, wire_time
 from crowdsight.workplace.events import Event, EventType, Notification
 from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
+from crowdsight.workplace.qualification_operations import QUALIFICATION_OPERATIONS
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import OfferedHit, OfferedPage
+from crowdsight.workplace.requirements import normal_requirements
 
 DEFAULT_AUTO_APPROVAL_S = 30 * 86_400
 MAX_REWARD_CENTS = 100_000_000
@@ -26,7 +28,9 @@ _QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
 
 def create_hit_type(call: Call) -> Answer:
     """CreateHITType: a HIT type, the same one for the same values."""
-    return {"HITTypeId": call.requesters.create_hit_type(_hit_type(call)).hit_type_id}
+    hit_type = _hit_type(call)
+    _check_qualifications(call, hit_type)
+    return {"HITTypeId": call.requesters.create_hit_type(hit_type).hit_type_id}
 
 
 def create_hit(call: Call) -> Answer:
@@ -62,6 +66,15 @@ def list_reviewable_hits(call: Call) -> Answer:
     listing = f"reviewable {status} {hit_type_id}"
     start = call.next_tokens.take(listing, call.given.get("NextToken"))
     page = call.requesters.list_reviewable_hits(call.requester_id, status, hit_type_id, page_size(call), start)
+    return _hits(call, listing, page)
+
+
+def list_hits_for_qualification_type(call: Call) -> Answer:
+    """ListHITsForQualificationType: the requester's HITs that require it, by time of creation."""
+    type_id = call.given["QualificationTypeId"]
+    listing = f"hits requiring {type_id}"
+    start = call.next_tokens.take(listing, call.given.get("NextToken"))
+    page = call.requesters.list_hits_requiring(call.requester_id, type_id, page_size(call), start)
     return _hits(call, listing, page)
 
 
@@ -134,7 +147,7 @@ def update_hit_review_status(call: Call) -> Answer:
 def update_hit_type_of_hit(call: Call) -> Answer:
     """UpdateHITTypeOfHIT: another type's values for a HIT that no Worker is at."""
     hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
-    _check_qualifications(hit_type)
+    _check_qualifications(call, hit_type)
     call.requesters.change_hit_type(call.requester_id, call.given["HITId"], hit_type.hit_type_id)
     return {}
 
@@ -183,6 +196,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
     "GetHIT": get_hit,
     "ListAssignmentsForHIT": list_assignments_for_hit,
     "ListHITs": list_hits,
+    "ListHITsForQualificationType": list_hits_for_qualification_type,
     "ListReviewableHITs": list_reviewable_hits,
     "RejectAssignment": reject_assignment,
     "SendTestEventNotification": send_test_event_notification,
@@ -190,12 +204,13 @@ OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
     "UpdateHITReviewStatus": update_hit_review_status,
     "UpdateHITTypeOfHIT": update_hit_type_of_hit,
     "UpdateNotificationSettings": update_notification_settings,
+    **QUALIFICATION_OPERATIONS,
 }
 """The operations on offer, by MTurk's names."""
 
 
 def _create_hit(call: Call, question: Question, hit_type: HitType, is_new_type: bool) -> Answer:
-    _check_qualifications(hit_type)
+    _check_qualifications(call, hit_type)
     offered = call.requesters.create_hit(
         call.requesters.create_hit_type(hit_type) if is_new_type else hit_type,
         question,
@@ -218,16 +233,12 @@ def _hit_type(call: Call) -> HitType:
         reward_cents=_reward_cents(given["Reward"]),
         assignment_duration_s=given["AssignmentDurationInSeconds"],
         auto_approval_delay_s=given.get("AutoApprovalDelayInSeconds", DEFAULT_AUTO_APPROVAL_S),
-        qualification_requirements=tuple(given.get("QualificationRequirements", ())),
+        qualification_requirements=normal_requirements(given.get("QualificationRequirements", ())),
     )
 
 
-def _check_qualifications(hit_type: HitType) -> None:
-    if hit_type.qualification_requirements:
-        raise RequestError(
-            "UnsupportedQualificationRequirement",
-            "This workplace cannot check qualification requirements yet, so it offers no HIT that has any.",
-        )
+def _check_qualifications(call: Call, hit_type: HitType) -> None:
+    call.requesters.qualification_types.check_required(hit_type.qualification_requirements)
 
 
 def _question(call: Call) -> Question:

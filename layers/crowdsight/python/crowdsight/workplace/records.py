@@ -10,8 +10,12 @@
     hittype#<id>       notification                  where its events go
     requester#<id>     account                       balances
     requester#<id>     ledger#<key>                  a change of the balances
+    requester#<id>     qualname#<name>               which of their qualification types has this name
+    requester#<id>     qualrequest#<type>#<submitted>#<id>  a qualification request that waits, answers and all
     requester#<id>     token#<operation>#<token>     what a UniqueRequestToken made; expires (ttl_s)
     worker#<id>        worker                        a Worker, with counts and earnings
+    worker#<id>        worker#qualification#<type>   what the Worker holds or held of a qualification type
+    worker#<id>        worker#request#<type>         the Worker's latest request for it
     worker#<id>        assignment#<accepted>#<id>    the assignment as the Worker's lists show it
     worker#<id>        earning#<time>#<key>          an entry of the Worker's statement; written once
     worker#<id>        adjustment#<reference>        the same of an adjustment; makes that there is one a reference
@@ -23,13 +27,20 @@
     identity#<hash>    person                        who signs in as this subject of an OpenID provider
     link#<id>          link                          a link sent by e-mail was used; expires (ttl_s)
     rate#<what>#<who>  <window>                      how often somebody did something; expires (ttl_s)
+    qualtype#<id>      qualtype                      a qualification type                requester, open
+    qualtype#<id>      test#<version>                a test that it has or had
+    qualtype#<id>      Granted#<worker>              what a Worker holds of it
+    qualtype#<id>      Revoked#<worker>              what a Worker held of it
+    qualrequest#<id>   request                       whose qualification request it is
     event#<id>         event                         a notification to be sent               due
     requesters         <id>                          every requester there is
     workers            <id>                          every Worker there is
 
 Index `due`: `hit` or `event`, by the moment in ms. Index `requester`: `requester#<id>`, or `disposed#<id>` for disposed
 HITs, by time of creation. Index `open`: `assignable`, `Reviewable#<requester>` or `Reviewing#<requester>`, by time of
-creation; HITs in other states are not in it. Times in keys are milliseconds in 15 digits, so that they sort.
+creation; HITs in other states are not in it. Qualification types that are not disposed are in both, under
+`qualtypes#<requester>` and `qualtypes`, by time of creation. Times in keys are milliseconds in 15 digits, so that
+they sort.
 """
 
 import hashlib

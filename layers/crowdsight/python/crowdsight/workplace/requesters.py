@@ -1,7 +1,7 @@
 """What requesters do: offer HITs, judge what is handed in, and look at both. Nobody sees another requester's things."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 
 from crowdsight.dynamodb import Item, TransactionFailed
@@ -14,6 +14,11 @@ from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import id_of
 from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.messages import Messages
+from crowdsight.workplace.qualification_grants import QualificationGrants
+from crowdsight.workplace.qualification_store import QualificationStore
+from crowdsight.workplace.qualification_types import QualificationTypes
+from crowdsight.workplace.qualifications import canonical_type_id
 from crowdsight.workplace.questions import Question
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.tokens import UniqueRequestTokens
@@ -25,6 +30,10 @@ MAX_PAGE_BYTES = 1_400_000
 
 A Lambda answers with 6 MB, in which a quotation mark, being in JSON that is a string in JSON, is four bytes.
 """
+
+HITS_LOOKED_AT_ONCE = 100
+MAX_PAGES_LOOKED_THROUGH = 50
+"""A listing that finds nothing in so many pages of a query goes on with the next token."""
 
 _NOT_DISPOSED = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE, HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
@@ -46,14 +55,21 @@ class OfferedPage:
 
 
 class Requesters:
-    """Every operation is on behalf of one requester and raises RequestError when it cannot be done."""
+    """Every operation is on behalf of one requester and raises RequestError when it cannot be done.
 
-    def __init__(self, store: Store, fee_percent: int) -> None:
+    `qualification_types` and `qualification_grants` are what they do about qualifications.
+    """
+
+    def __init__(self, store: Store, fee_percent: int, qualifications: QualificationStore, messages: Messages) -> None:
         self._store = store
         self._table = store.table
         self._clock = store.clock
         self._fee_percent = fee_percent
         self._tokens = UniqueRequestTokens(store.table, store.clock)
+        self.qualification_types = QualificationTypes(qualifications, MAX_PAGE_BYTES)
+        self.qualification_grants = QualificationGrants(
+            qualifications, self.qualification_types, messages, MAX_PAGE_BYTES
+        )
 
     def account(self, requester_id: str) -> Account:
         """The requester's balances, in cents."""
@@ -130,14 +146,32 @@ class Requesters:
     def list_hits(self, requester_id: str, limit: int, start: str | None = None) -> OfferedPage:
         """The requester's HITs by time of creation, without disposed ones."""
         pk = records.requester_pk(requester_id)
-        return self._list("requester", pk, _NOT_DISPOSED, None, limit, start)
+        return self._list("requester", pk, _NOT_DISPOSED, lambda hit: True, limit, start)
+
+    def list_hits_requiring(
+        self, requester_id: str, qualification_type_id: str, limit: int, start: str | None = None
+    ) -> OfferedPage:
+        """The requester's HITs that require a qualification of this type, by time of creation, without disposed ones.
+
+        A page may be shorter than `limit`, or empty, and still have a next one. Raises RequestError
+        QualificationTypeDoesNotExist.
+        """
+        self.qualification_types.check_known(qualification_type_id)
+        type_id = canonical_type_id(qualification_type_id)
+
+        def requires(hit: Hit) -> bool:
+            required = (requirement["QualificationTypeId"] for requirement in hit.qualification_requirements)
+            return type_id in map(canonical_type_id, required)
+
+        pk = records.requester_pk(requester_id)
+        return self._list("requester", pk, _NOT_DISPOSED, requires, limit, start, HITS_LOOKED_AT_ONCE)
 
     def list_reviewable_hits(
         self, requester_id: str, status: HitStatus, hit_type_id: str | None, limit: int, start: str | None = None
     ) -> OfferedPage:
         """The requester's Reviewable (or Reviewing) HITs, perhaps of one type, by time of creation."""
         pk = records.under_review_pk(requester_id, status)
-        return self._list("open", pk, (status,), hit_type_id, limit, start)
+        return self._list("open", pk, (status,), lambda hit: hit_type_id in (None, hit.hit_type_id), limit, start)
 
     def extend(self, requester_id: str, hit_id: str, additional: int, token: str | None = None) -> Hit:
         """Add assignments and hold the money for them.
@@ -338,9 +372,10 @@ class Requesters:
         index: str,
         pk: str,
         statuses: Collection[HitStatus],
-        hit_type_id: str | None,
+        is_wanted: Callable[[Hit], bool],
         limit: int,
         start: str | None,
+        at_once: int | None = None,
     ) -> OfferedPage:
         key: Item | None = None
         if start:
@@ -348,13 +383,13 @@ class Requesters:
             key = {"pk": records.hit_pk(hit_id), "sk": "hit", f"{index}_pk": pk, f"{index}_sk": start}
         found: list[OfferedHit] = []
         size_bytes = 0
-        while True:
-            page = self._table.query(pk, index=index, limit=limit, start_key=key)
+        for _ in range(MAX_PAGES_LOOKED_THROUGH):
+            page = self._table.query(pk, index=index, limit=at_once or limit, start_key=key)
             for item in page.items:
                 hit = records.hit_from_item(item)
                 if hit.next_due_at_ms is not None and hit.next_due_at_ms <= self._clock():
                     hit = self._store.get_hit(hit.hit_id)
-                if hit.status not in statuses or hit_type_id not in (None, hit.hit_type_id):
+                if hit.status not in statuses or not is_wanted(hit):
                     continue
                 question_xml = self._store.question_xml(hit.hit_id)
                 size_bytes += len(question_xml.encode())
@@ -365,6 +400,7 @@ class Requesters:
             key = page.next_key
             if key is None:
                 return OfferedPage(found, None)
+        return OfferedPage(found, str(key[f"{index}_sk"]) if key else None)
 
 
 def _require(hit: Hit, statuses: Collection[HitStatus]) -> None:

@@ -23,12 +23,18 @@ LENGTHS: Mapping[str, tuple[int, int]] = {
     "RequesterFeedback": (0, 1_024),
     "Destination": (1, 1_024),
     "QualificationTypeId": (1, 64),
+    "QualificationRequestId": (1, 64),
+    "Name": (1, 200),
+    "Query": (0, 1_000),
+    "Reason": (0, 1_024),
 }
 RANGES: Mapping[str, tuple[int, int]] = {
     "LifetimeInSeconds": (30, 31_536_000),
     "AssignmentDurationInSeconds": (30, 31_536_000),
     "AutoApprovalDelayInSeconds": (0, 2_592_000),
     "MaxAssignments": (1, 1_000_000_000),
+    "TestDurationInSeconds": (1, 31_536_000),
+    "RetryDelayInSeconds": (0, 31_536_000),
     "NumberOfAdditionalAssignments": (1, 1_000_000_000),
 }
 COUNTS: Mapping[str, tuple[int, int]] = {

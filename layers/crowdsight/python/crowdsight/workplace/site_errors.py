@@ -176,6 +176,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "HitNotFound": (404, "No such HIT"),
     "HitNotAvailable": (410, "This HIT is gone"),
     "HitAlreadyDone": (409, "You have done this HIT"),
+    "NotQualified": (403, "You do not qualify for this HIT"),
     "TooManyAccepted": (409, "Too many HITs at once"),
     "AssignmentNotFound": (404, "No such assignment"),
     "AssignmentNotYours": (403, "That is somebody else's"),

@@ -47,6 +47,8 @@ class HitPages:
         mine = self._workplace.find_accepted(hit_id, session.worker_id)
         if mine is None and not hit.available:
             raise HitNotAvailable("Its time is over, or others were faster.")
+        if mine is None:
+            self._workplace.check_preview(hit, session.worker_id)
         question = self._workplace.get_question(hit_id)
         values = {
             "hit": hit,

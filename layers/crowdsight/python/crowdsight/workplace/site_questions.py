@@ -59,6 +59,8 @@ class QuestionPages:
             and self._visits.own_assignment(assignment_id, session).hit_id != hit_id
         ):
             raise NoSuchPage
+        if assignment_id == PREVIEW_ASSIGNMENT_ID:
+            self._workplace.check_preview(self._workplace.get_hit(hit_id), session.worker_id)
         question = self._workplace.get_question(hit_id)
         if question.kind is not QuestionKind.HTML:
             raise NoSuchPage

@@ -37,6 +37,9 @@ MAX_ACCEPTED = 25
 MAX_ATTEMPTS = 60
 """How often a transition is computed anew because others changed the same HIT meanwhile."""
 
+_MADE_ANEW = frozenset(("hit", "holder", "qualification"))
+"""Labels of steps that fail because others were faster."""
+
 Decide = Callable[[Hit, int], Change]
 """Computes a change from the HIT and the moment (in ms) at which it is so; raises what the caller shall see."""
 
@@ -95,7 +98,8 @@ class Store:
         """Bring one transition about and return it as written.
 
         `decide` may be called several times, each time with the HIT as it is then. `more_steps` are written with the
-        change; TransactionFailed is raised when only they failed.
+        change, as they are once `decide` has returned; one labelled `qualification` that fails makes it decide anew,
+        and TransactionFailed is raised when only others of them failed.
         Raises HitNotFound, InsufficientFunds, TooManyAccepted, ServiceFault, and what `decide` raises.
         """
         for _ in range(MAX_ATTEMPTS):
@@ -169,7 +173,7 @@ class Store:
         try:
             self.table.transact(steps)
         except TransactionFailed as error:
-            if change.before is not None and ("hit" in error.failed or "holder" in error.failed):
+            if change.before is not None and _MADE_ANEW.intersection(error.failed):
                 return False
             if "token" in error.failed:
                 raise

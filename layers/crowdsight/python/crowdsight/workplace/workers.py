@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from crowdsight.workplace.qualifications import Locale
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -11,6 +13,7 @@ class Worker:
     `earned_cents`: rewards of all approved assignments. `adjusted_cents`: the operator's adjustments, more and less.
     `session_version` is raised to end the Worker's sessions. One who `is_suspended` can do nothing. `email`: by which
     the Worker can sign in, "" for none.
+    `country` and `subdivision`: where the Worker is, by the codes of ISO 3166; None until somebody says so.
     """
 
     worker_id: str
@@ -26,6 +29,13 @@ class Worker:
     session_version: int = 0
     is_suspended: bool = False
     email: str = ""
+    country: str | None = None
+    subdivision: str | None = None
+
+    @property
+    def locale(self) -> Locale | None:
+        """Where the Worker is, as far as it is known."""
+        return Locale(self.country, self.subdivision) if self.country else None
 
 
 @dataclass(frozen=True)

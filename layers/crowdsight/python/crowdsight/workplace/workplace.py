@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import ConditionFailed, Table
+from crowdsight.dynamodb import ConditionFailed, Step, Table
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import answers_document
 from crowdsight.workplace.assignments import Assignment, AssignmentPage, AssignmentStatus
@@ -15,14 +15,17 @@ from crowdsight.workplace.faults import (
     AssignmentOver,
     HitAlreadyDone,
     HitNotAvailable,
+    NotQualified,
     WorkerNotFound,
     WorkerSuspended,
 )
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.messages import Messages
+from crowdsight.workplace.qualification_store import QualificationStore
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import Requesters
+from crowdsight.workplace.requirements import Action, Standing
 from crowdsight.workplace.statement import Statements
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.workers import Worker
@@ -54,24 +57,27 @@ class Workplace:
         self._new_id = new_id
         self._store = Store(table, clock, new_id, send_event)
         self.messages = Messages(table, clock, new_id)
-        self.requesters = Requesters(self._store, fee_percent)
         self.statements = Statements(table, clock)
+        self._qualifications = QualificationStore(table, clock, new_id)
+        self.requesters = Requesters(self._store, fee_percent, self._qualifications, self.messages)
 
     def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
-        """HITs that can be accepted now, oldest first; with `worker_id`, without those the Worker has or did.
+        """HITs that can be accepted now, oldest first; with `worker_id`, without those the Worker has or did, and
+        without those that only Workers with other qualifications may see.
 
         A page may be shorter than `limit` and still have a next one. The list may lag a moment behind, as an index
         does; `accept` decides. A `start` that is no `next_start` gives the first page.
         """
         hits: list[Hit] = []
         now_ms = self._clock()
+        standing = self._qualifications.find_standing(worker_id) if worker_id else None
         key = _open_key(start)
         for _ in range(MAX_PAGES_LOOKED_THROUGH):
             page = self._table.query(records.ASSIGNABLE, index="open", limit=limit + 1, start_key=key)
             found = [records.hit_from_item(item) for item in page.items]
             taken = self._taken_since(worker_id, found[0].created_at_ms) if worker_id and found else set()
             for hit in found:
-                if hit.expires_at_ms > now_ms and hit.hit_id not in taken:
+                if hit.expires_at_ms > now_ms and hit.hit_id not in taken and _may_see(standing, hit):
                     if len(hits) == limit:
                         return HitPage(hits, _open_start(hits[-1]))
                     hits.append(hit)
@@ -92,20 +98,27 @@ class Workplace:
         """Take a HIT for the time its requester allows.
 
         A Worker gets a HIT once, and again only after returning or abandoning it.
-        Raises HitNotFound, HitNotAvailable, HitAlreadyDone, TooManyAccepted, WorkerNotFound, WorkerSuspended.
+        Raises HitNotFound, HitNotAvailable, HitAlreadyDone, NotQualified, TooManyAccepted, WorkerNotFound,
+        WorkerSuspended.
         """
         self._require_active(worker_id)
         assignment_id = self._new_id()
+        checks: list[Step] = []
 
         def decide(hit: Hit, now_ms: int) -> Change:
             if self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id)):
                 raise HitAlreadyDone("You have this HIT already, or have done it before.")
             if hit.status is not HitStatus.ASSIGNABLE:
                 raise HitNotAvailable("This HIT is not available any more.")
+            checks[:] = self._require_qualified(hit, worker_id, Action.ACCEPT)
             return lifecycle.accept(hit, assignment_id, worker_id, now_ms)
 
-        change = self._store.change_hit(hit_id, decide)
+        change = self._store.change_hit(hit_id, decide, checks)
         return change.assignments[0][1]
+
+    def check_preview(self, hit: Hit, worker_id: str) -> None:
+        """Raises NotQualified unless the Worker may look at the HIT's question before accepting it; WorkerNotFound."""
+        self._require_qualified(hit, worker_id, Action.PREVIEW)
 
     def find_accepted(self, hit_id: str, worker_id: str) -> Assignment | None:
         """The assignment of this HIT that the Worker has or did (not returned, not abandoned), if any."""
@@ -202,6 +215,17 @@ class Workplace:
         """Bring overdue HITs up to date and send events that are due; how many of each. See `Store.sweep`."""
         return self._store.sweep(is_time_up)
 
+    def _require_qualified(self, hit: Hit, worker_id: str, action: Action) -> list[Step]:
+        """Checks that what the Worker holds stays so until the write that they go with. Raises NotQualified."""
+        if not hit.qualification_requirements:
+            return []
+        standing = self._qualifications.find_standing(worker_id)
+        if standing is None:
+            raise WorkerNotFound("There is no such Worker.")
+        if standing.unmet(hit.qualification_requirements, action):
+            raise NotQualified("It asks for qualifications that you do not have.")
+        return self._qualifications.unchanged(standing, hit.qualification_requirements)
+
     def _in_hand(self, first: Assignment) -> Assignment:
         """The assignment as it is now, its HIT being up to date. Raises AssignmentOver."""
         assignment = self._store.read_assignment(first.hit_id, records.assignment_sk(first))
@@ -221,6 +245,10 @@ class Workplace:
         items = self._table.query_all(records.worker_pk(worker_id), sk_between=between)
         given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)
         return {item["hit_id"] for item in items if item["status"] not in given_up}
+
+
+def _may_see(standing: Standing | None, hit: Hit) -> bool:
+    return standing is None or not standing.unmet(hit.qualification_requirements, Action.DISCOVER)
 
 
 def _open_start(hit: Hit) -> str:
