@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.admin import add_admin
+from client.audit_tasks import add_audit_tasks
 from client.commands import (
     DONE,
     NO_ANSWER,
@@ -34,6 +35,7 @@ from client.commands import (
     show,
     stack_of,
 )
+from client.gold import add_gold
 from client.stack import StackNotFound
 from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClient
 from crowdsight.accounts.gateway_keys import NoUsagePlan
@@ -80,6 +82,8 @@ def parser() -> argparse.ArgumentParser:
     _add_requesters(subjects.add_parser("requesters", help="fund requesters and issue their credentials"))
     _add_index(subjects.add_parser("index", help="add, list, remove and count images, migrate vectors"))
     add_admin(subjects.add_parser("admin", help="accounts of callers: their keys, balances, budgets and usage"))
+    add_gold(subjects.add_parser("gold", help="questions whose truth is known, by which Workers are measured"))
+    add_audit_tasks(subjects.add_parser("audit-tasks", help="finished tasks, drawn at random, whose truth is wanted"))
     audit = add_command(subjects, "audit", _audit, "check that HITs, assignments and money add up")
     add_place(audit)
     return top

@@ -129,6 +129,10 @@ class Stack:
         """The parts that are about accounts of callers."""
         return find_accounts(self.aws)
 
+    def crowd(self) -> "Wiring":
+        """The parts that are about tasks and who answers them."""
+        return find_crowd(self.aws)
+
     def image_search(self) -> "Wiring":
         """The parts of image search, over the deployment's images, with the models of this folder."""
         return find_image_search(self.aws)
@@ -210,6 +214,19 @@ def find_accounts(aws: AwsClients) -> "Wiring":
         free_searches=int(outputs["FreeSearches"]),
         search_price_cents=int(outputs["SearchPriceCents"]),
         crowd_budget_cents=int(outputs["CrowdBudgetCents"]),
+    )
+    return Wiring(settings, aws.client)
+
+
+def find_crowd(aws: AwsClients) -> "Wiring":
+    """The tasks of the deployment there. Raises StackNotFound."""
+    from crowdsight.wiring import Settings, Wiring
+
+    outputs = aws.outputs(TASKS_STACK)
+    settings = Settings(
+        tasks_table=outputs["TasksTable"],
+        skills_table=outputs["SkillsTable"],
+        workplace_fee_percent=int(outputs["WorkplaceFeePercent"]),
     )
     return Wiring(settings, aws.client)
 

@@ -134,9 +134,11 @@ class Crowd(Construct):
         )
         self._allow_skills(refit_skills, [GET, GET_MANY, PUT, UPDATE, QUERY])
         refit_skills.run_every(minutes=60)
+        self._tend_gold()
 
         add_output(self, "TasksTable", self._table.table_name, "The tasks and their generations")
         add_output(self, "SkillsTable", self._skills.table_name, "What is known of each function's Workers")
+        add_output(self, "WorkplaceFeePercent", str(settings.workplace_fee_percent), "On top of each reward")
 
     def _notification_queue(self, workplace: WorkplaceStack | None) -> sqs.Queue:
         """Where the workplace tells of answers. Who may send is said here alone: the senders' roles allow nothing."""
@@ -188,6 +190,7 @@ class Crowd(Construct):
                 "TASK_WORKFLOW_ARN": self._workflow_arn,
                 "NOTIFICATIONS_QUEUE_URL": self._notifications.queue_url,  # it may find that a HIT must be created
                 "WORKPLACE_FEE_PERCENT": str(self._settings.workplace_fee_percent),
+                "AUDIT_PERCENT": str(self._settings.audit_percent),
             },
             table_actions=[GET, QUERY, PUT, UPDATE],
             timeout_s=55,
@@ -202,10 +205,26 @@ class Crowd(Construct):
         function = self._requester_operation(
             "record_answers", table_actions=[GET, QUERY, PUT, UPDATE], timeout_s=RECORD_TIMEOUT_S
         )
+        self._allow_skills(function, [GET_MANY, QUERY, PUT, UPDATE])
         function.allow(["states:SendTaskSuccess"], [self._workflow_arn])
         function.add_event_source(
             event_sources.SqsEventSource(self._notifications, batch_size=10, report_batch_item_failures=True)
         )
+
+    def _tend_gold(self) -> None:
+        """Asks known-answer questions."""
+        function = self._requester_operation(
+            "tend_gold",
+            {
+                "NOTIFICATIONS_QUEUE_URL": self._notifications.queue_url,  # it creates HITs
+                "HIT_LIFETIME_S": str(self._settings.hit_lifetime_s),
+            },
+            table_actions=[GET, QUERY, PUT, UPDATE, DELETE],
+            timeout_s=55,
+        )
+        self._allow_skills(function, [GET_MANY, QUERY, PUT, UPDATE, DELETE])
+        function.allow(["dynamodb:Query"], [self._table.index_arn("open")])
+        function.run_every(minutes=1)
 
     def _allow_skills(self, function: Operation, actions: Sequence[str]) -> None:
         """Let a Lambda do these things to what is known of Workers."""

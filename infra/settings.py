@@ -37,6 +37,9 @@ class Settings:
     hit_lifetime_s: int = 86_400
     """How long Workers can find a task's HIT; afterwards the task ends as `Expired`. 60 to 2,592,000 (30 days)."""
 
+    audit_percent: int = 2
+    """Which share of finished tasks is drawn at random for `python -m client audit-tasks`, in percent, 0 to 100."""
+
     free_searches: int = 100
     """How many successful searches by `POST /` an account has free on each day (UTC)."""
 
@@ -135,6 +138,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises ValueError for a value that no deployment can use."""
         _require(60 <= self.hit_lifetime_s <= 2_592_000, "hit_lifetime_s must be from 60 to 2592000")
+        _require(0 <= self.audit_percent <= 100, "audit_percent must be from 0 to 100")
         for name in ("free_searches", "search_price_cents", "crowd_budget_cents"):
             _require(0 <= getattr(self, name) <= MAX_TERM, f"{name} must be from 0 to {MAX_TERM}")
         _require(0 <= self.workplace_fee_percent <= 100, "workplace_fee_percent must be from 0 to 100")

@@ -18,8 +18,11 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import system_clock
 from crowdsight.crowd.disclosure import GetAudit
 from crowdsight.crowd.gates import Gates
+from crowdsight.crowd.gold import GoldStore
+from crowdsight.crowd.gold_hits import GoldHits
 from crowdsight.crowd.judging import Judging
 from crowdsight.crowd.publishing import Publishing, problem_of
+from crowdsight.crowd.random_audits import RandomAudits
 from crowdsight.crowd.recording import Recorder
 from crowdsight.crowd.refitting import Refit
 from crowdsight.crowd.requester import Requester, WorkplaceUnavailable
@@ -57,6 +60,7 @@ QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/notifications"
 HIT_LIFETIME_S = 4 * 3600
 FEE_PERCENT = 20
 CODE_KEY = b"the key of Workers' codes"
+AUDIT_PERCENT = 100
 STEP_ATTEMPTS = 8
 MOST_STATES = 30
 """Without a wait for an answer in between."""
@@ -162,8 +166,9 @@ class World:
         # Signatures are made at the real time, by boto3, so that is what they are judged by.
         self._mturk_api = MTurkApi(self.workplace.requesters, self._credentials.get, system_clock)
         self.mturk = self.add_requester(REQUESTER, funds_cents)
-        self._tasks_table = create_table(dynamodb, "tasks", {"open": "N"})
-        self.store = TaskStore(self._tasks_table, self.clock)
+        self.tasks_table = create_table(dynamodb, "tasks", {"open": "N"})
+        self.store = TaskStore(self.tasks_table, self.clock)
+        self.gold = GoldStore(self.tasks_table, self.clock)
         self._skills_table = create_table(dynamodb, "skills", {})
         self.skills = Skills(self._skills_table, self.clock)
         self._dynamodb = dynamodb
@@ -210,7 +215,8 @@ class World:
     def boot(self) -> None:
         """New processes, that remember nothing."""
         client = MortalClient(self._dynamodb, self._mortal)
-        store = TaskStore(Table(client, self._tasks_table.name), self.clock)
+        table = Table(client, self.tasks_table.name)
+        store = TaskStore(table, self.clock)
         skills = Skills(Table(client, self._skills_table.name), self.clock)
         requester = Requester(lambda: MortalClient(self.mturk, self._mortal), QUEUE_URL)
         workflow: Any = self.executions
@@ -222,7 +228,12 @@ class World:
         self.refit_skills = Refit(skills, Gates(skills, requester), CATALOGUE.values())
         self.judging = Judging(store, skills, workflow, self.clock)
         self.publishing = Publishing(store, skills, requester, self.clock)
-        self.recorder = Recorder(store, skills, requester, workflow, self.clock, FEE_PERCENT)
+        self.audits = RandomAudits(table, store, skills, self.clock, AUDIT_PERCENT)
+        gold = GoldStore(table, self.clock)
+        self.gold_hits = GoldHits(gold, store, skills, requester, self.clock, HIT_LIFETIME_S)
+        self.recorder = Recorder(
+            store, skills, requester, workflow, self.gold_hits, self.audits, self.clock, FEE_PERCENT
+        )
 
     # Callers
 
@@ -312,6 +323,12 @@ class World:
             finally:
                 self._mortal.live(None)
         self.run()
+
+    def tend_gold(self, seconds: int = 60) -> dict[str, int]:
+        """Time passes, and known-answer questions are looked after."""
+        self.clock.move(seconds)
+        self.workplace.sweep()
+        return self.attempt(lambda: self.gold_hits.tend(lambda: 60))
 
     def pass_time(self, seconds: int) -> None:
         """Time passes; only the workplace and the workflow notice."""
@@ -447,7 +464,7 @@ class World:
         return audit(self.workplace_table).hits
 
     def committed_cents(self, month: str) -> int:
-        item = self._tasks_table.get("BUDGET#default", month)
+        item = self.tasks_table.get("BUDGET#default", month)
         return int(item["committed_cents"]) if item else 0
 
     def spent_cents(self) -> int:

@@ -273,7 +273,7 @@ def test_an_answer_that_is_heard_of_before_its_hit_is_recorded_counts(world: Wor
 def _publish_and_forget(world: World, generation_id: str) -> str:
     other_process = Requester(lambda: world.mturk, QUEUE_URL)
     function = CATALOGUE[KEY.function]
-    hit_id, _ = other_process.publish(function, generation_id, HTML_QUESTION, HIT_LIFETIME_S, 2)
+    hit_id, _ = other_process.publish(function, generation_id, HTML_QUESTION, HIT_LIFETIME_S, 2, token=generation_id)
     return hit_id
 
 

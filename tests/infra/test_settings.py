@@ -48,6 +48,8 @@ def test_a_setting_may_be_text_as_the_command_line_gives_it(key: str, given: Any
         ("crowd_budget_cents", 10**9 + 1),
         ("free_searches", "1" * 40),
         ("workplace_fee_percent", 101),
+        ("audit_percent", -1),
+        ("audit_percent", 101),
         ("throttle_rate", 0),
         ("key_throttle_rate", 0),
         ("key_throttle_burst", 0),

@@ -60,6 +60,12 @@ def test_the_commands_are_these() -> None:
         "index remove",
         "index stats",
         "index migrate",
+        "gold add",
+        "gold list",
+        "gold remove",
+        "gold stats",
+        "audit-tasks list",
+        "audit-tasks answer",
         "audit",
     }
 

@@ -189,8 +189,21 @@ class TestFindingHits:
             assignment_duration_s=5400, lifetime_s=2 * 86_400,
         )  # fmt: skip
         text = ada.get("/").text
-        for expected in ("Is there a cat?", "Look.", "$12.05", "1 hour 30 minutes", "Left 7", "Ends in 2 days"):
+        for expected in ("Is there a cat?", "Look.", "$12.05", "1 hour 30 minutes", "Ends in 2 days"):
             assert expected in text
+
+    def test_how_many_more_may_take_a_hit_and_what_its_requester_noted_is_not_told(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
+        """By either, known-answer questions could be told from others."""
+        few, many = (
+            workplace.offer(max_assignments=2),
+            workplace.offer(max_assignments=11, annotation="the secret note"),
+        )
+        pages = [ada.get(f"/hits/{hit_id}").html.replace(hit_id, "") for hit_id in (few, many)]
+        assert pages[0] == pages[1]
+        accepted = ada.get(f"/assignments/{ada.accept(many)}").html
+        assert "secret" not in accepted + ada.get("/").html
 
     def test_what_requesters_write_is_shown_as_text(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer(title=HOSTILE, description=HOSTILE)

@@ -46,13 +46,16 @@ class WorkplaceInMemory(Workplace):
         max_assignments: int = 3,
         assignment_duration_s: int = 600,
         lifetime_s: int = 86_400,
+        annotation: str = "",
     ) -> str:
         """Offer a HIT; its id. `content`: a page, or for EXTERNAL its address."""
         hit_type = self.requesters.create_hit_type(
             HitType("", REQUESTER, title, description, "", reward_cents, assignment_duration_s, 30 * 86_400, ())
         )
         question = read_question(_question_xml(kind, content, frame_height_px))
-        offered = self.requesters.create_hit(hit_type, question, lifetime_s=lifetime_s, max_assignments=max_assignments)
+        offered = self.requesters.create_hit(
+            hit_type, question, lifetime_s=lifetime_s, max_assignments=max_assignments, annotation=annotation
+        )
         return offered.hit.hit_id
 
     def workers(self) -> list[Worker]:

@@ -144,8 +144,8 @@ class CrowdFunction:
     `title`, `description`, `keywords`: what a Worker sees in the list of HITs. `reward_cents`: paid for each answer.
     `assignment_duration_s`: how long a Worker may take, 30 s to a year. `ask`: the question for an input.
     `choices`: the answers that can be given; "the image does not load" is added to them. `adjudicator`: when to stop
-    and with what value, as it is while nothing is known of Workers; `present`: that value as a result. `mock`: a random
-    value for the `-test` twin.
+    and with what value, as it is while nothing is known of Workers; `present`: that value as a result, and `value_of`
+    the other way. `mock`: a random value for the `-test` twin.
     """
 
     name: str
@@ -161,6 +161,7 @@ class CrowdFunction:
     choices: tuple[Choice, ...]
     adjudicator: Learner
     present: Callable[[Value], Document]
+    value_of: Callable[[Any], Value]
     mock: Callable[[random.Random], Value]
 
     @property
@@ -207,6 +208,7 @@ _entries = (
         choices=(Choice("yes", "Yes", "y", "yes"), Choice("no", "No", "n", "no")),
         adjudicator=TwoCoin(("yes", "no")),
         present=lambda value: ImageContainsResult(containsTarget=value == "yes"),
+        value_of=lambda result: "yes" if result.containsTarget else "no",
         mock=lambda dice: dice.choice(("yes", "no")),
     ),
     CrowdFunction(
@@ -226,6 +228,7 @@ _entries = (
         ),
         adjudicator=GradedBias(),
         present=lambda value: ImageSimilarityResult(similarityScore=min(1.0, max(0.0, float(value)))),
+        value_of=lambda result: float(result.similarityScore),
         mock=lambda dice: round(dice.random(), 2),
     ),
 )

@@ -18,7 +18,8 @@ that it ends once, however often a step runs.
 import json
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -318,6 +319,15 @@ class TaskStore:
         The shards come in any order, so that none is always last when there is more to do than a run has time for.
         """
         return self._unsettled(self._clock())
+
+    def count_open(self, functions: Iterable[str], enough: int) -> Counter[str]:
+        """How many tasks of each function are processing, as far as `enough` of each (eventually consistent)."""
+        counts: Counter[str] = Counter()
+        for generation in self.unsettled_generations():
+            counts[generation.function] += generation.phase is Phase.OPEN
+            if all(counts[function] >= enough for function in functions):
+                break
+        return counts
 
     def unsettled_generations(self) -> Iterator[Generation]:
         """All whose cost is not known yet (eventually consistent)."""

@@ -113,6 +113,14 @@ def check_input(function: CrowdFunction, task_input: Any) -> Document:
         raise InvalidRequest(describe(error, "input")) from error
 
 
+def check_truth(function: CrowdFunction, truth: Any) -> Value:
+    """What a known result, a document as the function's results are, means. Raises InvalidRequest."""
+    try:
+        return function.value_of(function.result_model.model_validate(truth))
+    except ValidationError as error:
+        raise InvalidRequest(describe(error, "truth")) from error
+
+
 def describe(error: ValidationError, root: str) -> str:
     """Each wrong field and what is wrong with it, on one line."""
     problems = []

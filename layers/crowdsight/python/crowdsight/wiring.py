@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from crowdsight.crowd.audit import BudgetAudit, TaskAudit
     from crowdsight.crowd.disclosure import GetAudit
     from crowdsight.crowd.gates import Gates
+    from crowdsight.crowd.gold import GoldStore
+    from crowdsight.crowd.gold_hits import GoldHits
     from crowdsight.crowd.judging import Judging
     from crowdsight.crowd.publishing import Publishing
+    from crowdsight.crowd.random_audits import RandomAudits
     from crowdsight.crowd.recording import Recorder
     from crowdsight.crowd.refitting import Refit
     from crowdsight.crowd.requester import Requester
@@ -81,6 +84,7 @@ class Settings:
     mturk_endpoint_url: str = ""
     mturk_credentials_secret: str = ""  # ARN or name; JSON {requester_id, access_key_id, secret_access_key}
     hit_lifetime_s: int = 86_400
+    audit_percent: int = 0
     # accounts; the terms are those of accounts that have none of their own
     accounts_table: str = ""
     usage_plan: str = ""  # API Gateway's, by name
@@ -191,6 +195,8 @@ class Wiring:
             self.skills,
             self._requester,
             self._workflow,
+            self.gold_hits,
+            self.random_audits,
             self.clock,
             self.settings.workplace_fee_percent,
         )
@@ -230,6 +236,35 @@ class Wiring:
             self.settings.workplace_fee_percent,
             lambda: secret.read()["code_key"].encode(),
         )
+
+    @cached_property
+    def random_audits(self) -> "RandomAudits":
+        """Finished tasks that are drawn at random, for an operator to tell their truth."""
+        from crowdsight.crowd.random_audits import RandomAudits
+
+        table = Table(self._client("dynamodb"), self.settings.tasks_table)
+        return RandomAudits(table, self._task_store, self.skills, self.clock, self.settings.audit_percent)
+
+    @cached_property
+    def gold_hits(self) -> "GoldHits":
+        """Asks known-answer questions among a function's tasks, and takes in their answers."""
+        from crowdsight.crowd.gold_hits import GoldHits
+
+        return GoldHits(
+            self.gold_store,
+            self._task_store,
+            self.skills,
+            self._requester,
+            self.clock,
+            self.settings.hit_lifetime_s,
+        )
+
+    @cached_property
+    def gold_store(self) -> "GoldStore":
+        """Known-answer questions, and their answers."""
+        from crowdsight.crowd.gold import GoldStore
+
+        return GoldStore(Table(self._client("dynamodb"), self.settings.tasks_table), self.clock)
 
     @cached_property
     def task_audit(self) -> "TaskAudit":

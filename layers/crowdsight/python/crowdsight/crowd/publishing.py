@@ -37,7 +37,9 @@ def publish_hit(store: TaskStore, skills: Skills, requester: Requester, generati
     lifetime_s = max(SHORTEST_LIFETIME_S, (generation.deadline_ms - now_ms) // 1000)
     question_xml = render_question(function, check_input(function, json.loads(generation.input_json)))
     first_answers = skills.knowing(function, ()).first_answers
-    hit_id, assignments = requester.publish(function, generation.id, question_xml, lifetime_s, first_answers)
+    hit_id, assignments = requester.publish(
+        function, generation.id, question_xml, lifetime_s, first_answers, token=generation.id
+    )
     store.set_hit(generation.id, hit_id, assignments)
     return hit_id
 
@@ -71,7 +73,8 @@ class Publishing:
         if generation.hit_id is None or assignments <= generation.assignments_asked:
             return
         try:
-            self._requester.extend(generation.hit_id, generation_id, assignments)
+            more = assignments - generation.assignments_asked
+            self._requester.extend(generation.hit_id, more, token=f"{generation_id}-{assignments}")
         except Gone:
             self._store.set_hit_over(generation_id)
             return

@@ -1,8 +1,8 @@
 """Answers, from the workplace into the store: on notification, and on a schedule for notifications that were lost.
 
 A notification may come early, twice, late or never. What it says is never believed: the answer is read from the
-workplace, and the HIT's annotation says to which generation it belongs. Every submitted answer is paid, also one that
-comes after its task has ended, or is deleted, and one that makes no sense.
+workplace, and the HIT's annotation says to which generation, or known-answer question, it belongs. Every submitted
+answer is paid, also one that comes after its task has ended, or is deleted, and one that makes no sense.
 """
 
 import json
@@ -11,9 +11,12 @@ from typing import Any
 
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import Clock
-from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms
+from crowdsight.crowd.gold import GoldRef
+from crowdsight.crowd.gold_hits import GoldHits
+from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms, read_answers
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.crowd.publishing import publish_hit
+from crowdsight.crowd.random_audits import RandomAudits
 from crowdsight.crowd.requester import (
     TOKEN_LIFETIME_S,
     Gone,
@@ -50,6 +53,8 @@ class Recorder:
         skills: Skills,
         requester: Requester,
         workflow: Workflow,
+        gold: GoldHits,
+        audits: RandomAudits,
         clock: Clock,
         fee_percent: int,
     ) -> None:
@@ -57,6 +62,8 @@ class Recorder:
         self._skills = skills
         self._requester = requester
         self._workflow = workflow
+        self._gold = gold
+        self._audits = audits
         self._clock = clock
         self._fee_percent = fee_percent
 
@@ -114,20 +121,24 @@ class Recorder:
 
     def _record_assignment(self, assignment_id: str) -> None:
         try:
-            submission, generation_id = self._requester.submission(assignment_id)
+            submission, subject = self._requester.submission(assignment_id)
         except Gone:
             return  # its HIT is disposed of, which happens only after every answer is paid
-        if generation_id is None:
+        if subject is None:
             return  # a HIT of another program of this requester
-        self._record(generation_id, submission)
-        self._wake(generation_id)
+        if gold := GoldRef.parse(subject):
+            self._gold.record(gold, submission.answer)
+            self._pay(submission)
+            return
+        self._record(subject, submission)
+        self._wake(subject)
 
     def _look_at_hit(self, hit_id: str) -> None:
         try:
             hit = self._requester.hit(hit_id)
         except Gone:
             return
-        generation = self._store.generation(hit.generation_id) if hit.generation_id else None
+        generation = self._store.generation(hit.subject) if hit.subject else None
         if generation and generation.phase is Phase.OPEN:
             self._collect(generation, hit_id)
             self._wake(generation.id)
@@ -145,6 +156,9 @@ class Recorder:
 
     def _record(self, generation_id: str, submission: Submission) -> None:
         self._store.add_answer(generation_id, submission.answer)
+        self._pay(submission)
+
+    def _pay(self, submission: Submission) -> None:
         if not submission.paid:
             self._requester.pay(submission.answer.assignment_id)
 
@@ -173,7 +187,9 @@ class Recorder:
             except Refused:
                 return  # an answer came in between; the next look settles it
         function = CATALOGUE[generation.function]
-        spent_cents = len(self._store.answers(generation.id)) * answer_cents(function, self._fee_percent)
+        answers = self._store.answers(generation.id)
+        self._audits.draw(generation, read_answers(function, answers))
+        spent_cents = len(answers) * answer_cents(function, self._fee_percent)
         self._store.settle(generation, spent_cents)
 
     def _find_unrecorded_hit(self, generation: Generation) -> str | None:

@@ -26,7 +26,7 @@ from crowdsight.money import wire_dollars
 from crowdsight.task_store import RecordedAnswer
 
 ANNOTATION_PREFIX = "crowdsight:"
-"""A HIT's RequesterAnnotation is this and its generation's id."""
+"""A HIT's RequesterAnnotation, which Workers never see, is this and its subject: what it is about."""
 
 EVENTS = ("AssignmentSubmitted", "HITReviewable", "HITExpired")
 TOKEN_LIFETIME_S = 86_400
@@ -97,11 +97,15 @@ class Refused(RequesterError):
 
 @dataclass(frozen=True)
 class HitState:
-    """`reviewable`: nobody is working on it, and nobody can take it unless it is extended."""
+    """`subject`: None for a HIT of another program. `reviewable`: nobody is working on it, and nobody can take it
+    unless it is extended. `assignments`: in all; `available`: those of them that can be taken.
+    """
 
-    generation_id: str | None
+    subject: str | None
     reviewable: bool
     expires_at_ms: int
+    assignments: int
+    available: int
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,9 @@ class Requester:
         self._gate_ids: dict[str, str] = {}
 
     def publish(
-        self, function: CrowdFunction, generation_id: str, question_xml: str, lifetime_s: int, assignments: int
+        self, function: CrowdFunction, subject: str, question_xml: str, lifetime_s: int, assignments: int, token: str
     ) -> tuple[str, int]:
-        """Create the generation's one HIT, asking for so many answers; again: the same HIT.
+        """Create a HIT that asks for so many answers; again with this token, within a day: the same HIT.
 
         Its id, and how many answers it asks for: an earlier run may have asked for another number.
         """
@@ -135,8 +139,8 @@ class Requester:
                     MaxAssignments=assignments,
                     LifetimeInSeconds=lifetime_s,
                     Question=question_xml,
-                    RequesterAnnotation=annotation_of(generation_id),
-                    UniqueRequestToken=generation_id,
+                    RequesterAnnotation=annotation_of(subject),
+                    UniqueRequestToken=token,
                 )
             except ClientError as error:
                 hit_id = _HIT_ID.search(error.response["Error"].get("Message", ""))
@@ -145,14 +149,14 @@ class Requester:
                 answer = self._connect().get_hit(HITId=hit_id.group())
             return answer["HIT"]["HITId"], answer["HIT"]["MaxAssignments"]
 
-    def extend(self, hit_id: str, generation_id: str, assignments: int) -> None:
-        """Ask for one assignment more, so that the HIT has `assignments` in all; again: changes nothing."""
+    def extend(self, hit_id: str, more: int, token: str) -> None:
+        """Ask for so many assignments more; again with this token, within a day: changes nothing."""
         with _errors():
             try:
                 self._connect().create_additional_assignments_for_hit(
                     HITId=hit_id,
-                    NumberOfAdditionalAssignments=1,
-                    UniqueRequestToken=f"{generation_id}-{assignments}",
+                    NumberOfAdditionalAssignments=more,
+                    UniqueRequestToken=token,
                 )
             except ClientError as error:
                 if _code(error) not in _REPEATED_CODES:
@@ -167,6 +171,17 @@ class Requester:
                 if _code(error) not in _DISPOSED_CODES:
                     raise
 
+    def offer_until(self, hit_id: str, expires_at_ms: int) -> None:
+        """Let the HIT be found until then, also one that has expired; again: changes nothing. Raises Gone."""
+        with _errors():
+            try:
+                expires_at = datetime.fromtimestamp(expires_at_ms / 1000, UTC)
+                self._connect().update_expiration_for_hit(HITId=hit_id, ExpireAt=expires_at)
+            except ClientError as error:
+                if _code(error) in _DISPOSED_CODES:
+                    raise Gone(_code(error), f"HIT {hit_id} is disposed of") from error
+                raise
+
     def pay(self, assignment_id: str) -> None:
         """Approve a submitted assignment; again: changes nothing."""
         with _errors():
@@ -177,15 +192,17 @@ class Requester:
                     raise
 
     def submission(self, assignment_id: str) -> tuple[Submission, str | None]:
-        """A submitted assignment and its HIT's generation, None for a HIT of another program. Raises Gone."""
+        """A submitted assignment and its HIT's subject, None for a HIT of another program. Raises Gone."""
         with _errors():
             answer = self._connect().get_assignment(AssignmentId=assignment_id)
-            return _submission(answer["Assignment"]), _generation_id(answer["HIT"].get("RequesterAnnotation"))
+            return _submission(answer["Assignment"]), _subject(answer["HIT"].get("RequesterAnnotation"))
 
-    def submissions(self, hit_id: str) -> Iterator[Submission]:
+    def submissions(self, hit_id: str, *, unpaid_only: bool = False) -> Iterator[Submission]:
         """Every assignment of the HIT that was submitted. Raises Gone."""
+        statuses = {"AssignmentStatuses": ["Submitted"]} if unpaid_only else {}
         with _errors():
-            for page in self._connect().get_paginator("list_assignments_for_hit").paginate(HITId=hit_id):
+            pages = self._connect().get_paginator("list_assignments_for_hit").paginate(HITId=hit_id, **statuses)
+            for page in pages:
                 for assignment in page["Assignments"]:
                     yield _submission(assignment)
 
@@ -196,9 +213,11 @@ class Requester:
         if hit["HITStatus"] == "Disposed":
             raise Gone("AWS.MechanicalTurk.HITDoesNotExist", f"HIT {hit_id} is disposed of")
         return HitState(
-            generation_id=_generation_id(hit.get("RequesterAnnotation")),
+            subject=_subject(hit.get("RequesterAnnotation")),
             reviewable=hit["HITStatus"] in ("Reviewable", "Reviewing"),
             expires_at_ms=_milliseconds(hit["Expiration"]),
+            assignments=hit["MaxAssignments"],
+            available=hit["NumberOfAssignmentsAvailable"],
         )
 
     def dispose(self, hit_id: str) -> None:
@@ -289,12 +308,12 @@ class Requester:
         return self._hit_type_ids[function.name]
 
 
-def annotation_of(generation_id: str) -> str:
-    """What a HIT says of the generation that it belongs to."""
-    return ANNOTATION_PREFIX + generation_id
+def annotation_of(subject: str) -> str:
+    """What a HIT says of what it is about: a generation's id, or a known-answer question."""
+    return ANNOTATION_PREFIX + subject
 
 
-def _generation_id(annotation: str | None) -> str | None:
+def _subject(annotation: str | None) -> str | None:
     if annotation and annotation.startswith(ANNOTATION_PREFIX):
         return annotation.removeprefix(ANNOTATION_PREFIX)
     return None
