@@ -103,7 +103,7 @@ def test_a_hit_of_a_run_that_knew_less_is_found_as_it_is(world: World) -> None:
     world.publishing.create_hit(task.generation)
     hit_id = world.hit_id(task.generation)
     other_process = Requester(lambda: world.mturk, QUEUE_URL)
-    assert other_process.publish(CONTAINS, task.generation, HTML_QUESTION, 3600, 1) == (hit_id, 2)
+    assert other_process.publish(CONTAINS, task.generation, HTML_QUESTION, 3600, 1, task.generation) == (hit_id, 2)
 
 
 def test_a_refit_loses_nothing_and_makes_the_tallies_agree_with_its_lessons(world: World) -> None:
