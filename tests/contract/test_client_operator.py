@@ -128,6 +128,50 @@ def test_operators_invite_fund_issue_and_audit(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("deployment")
+def test_operators_list_suspend_adjust_and_sign_out_workers(capsys: pytest.CaptureFixture[str]) -> None:
+    def listed() -> dict[str, Any]:
+        capsys.readouterr()
+        assert command_line.main(["workers", "list"]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        worker: dict[str, Any] = json.loads(line)
+        return worker
+
+    assert command_line.main(["workers", "invite", "Ada", "--email", "Ada@Example.org"]) == 0
+    assert command_line.main(["workers", "invite", "Eve", "--email", "ada@example.org"]) == 1
+    worker = listed()
+    assert (worker["name"], worker["email"], worker["is_suspended"]) == ("Ada", "ada@example.org", False)
+    person = worker["worker_id"]
+    assert command_line.main(["workers", "suspend", person]) == 0
+    assert (listed()["is_suspended"], listed()["session_version"]) == (True, 1)
+    assert command_line.main(["workers", "resume", person]) == 0
+    assert command_line.main(["workers", "sign-out", person]) == 0
+    assert (listed()["is_suspended"], listed()["session_version"]) == (False, 2)
+    adjust = ["workers", "adjust", person, "-30", "--reference", "ticket 7", "--reason", "Paid by hand"]
+    assert [command_line.main(adjust), command_line.main(adjust)] == [0, 0]
+    assert listed()["adjusted_cents"] == -30
+    for command in ("suspend", "resume", "sign-out"):
+        assert command_line.main(["workers", command, "ANOBODY0000000"]) == 1
+
+
+@pytest.mark.usefixtures("deployment")
+def test_an_operator_rotates_the_key_that_signs_sessions() -> None:
+    stack = boto3.client("cloudformation").describe_stacks(StackName=WORKPLACE_STACK)["Stacks"][0]
+    secret = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "SessionSecret")
+
+    def keys() -> dict[str, str]:
+        answer = boto3.client("secretsmanager").get_secret_value(SecretId=secret)
+        found: dict[str, str] = json.loads(answer["SecretString"])
+        return found
+
+    first = keys()["session_key"]
+    assert command_line.main(["workers", "rotate-key"]) == 0
+    second = keys()
+    assert second["previous_session_key"] == first != second["session_key"]
+    assert command_line.main(["workers", "rotate-key"]) == 0
+    assert keys()["previous_session_key"] == second["session_key"]
+
+
+@pytest.mark.usefixtures("deployment")
 @pytest.mark.parametrize(
     "arguments",
     [

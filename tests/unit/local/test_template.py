@@ -159,3 +159,33 @@ def test_an_api_address_in_the_environment_becomes_the_local_one(make_function: 
         "MTURK": "http://127.0.0.1:8081/",
         "OTHER": "https://9999999999.execute-api.us-east-1.amazonaws.com/prod/",
     }
+
+
+def test_a_user_pool_is_the_local_provider_and_its_clients_secret_is_known_before_the_stack() -> None:
+    client_secret = {"Fn::GetAtt": ["Client", "ClientSecret"]}
+    text = {"Fn::Join": ["", ['{"id":"', {"Ref": "Client"}, '","secret":"', client_secret, '"}']]}
+    template = Template(
+        "stack",
+        {
+            "Resources": {
+                "Pool": {"Type": "AWS::Cognito::UserPool", "Properties": {}},
+                "Domain": {"Type": "AWS::Cognito::UserPoolDomain", "Properties": {"UserPoolId": {"Ref": "Pool"}}},
+                "Client": {"Type": "AWS::Cognito::UserPoolClient", "Properties": {"UserPoolId": {"Ref": "Pool"}}},
+                "Secret": {
+                    "Type": "AWS::SecretsManager::Secret",
+                    "Properties": {"Name": "client", "SecretString": text},
+                },
+            },
+            "Outputs": {"Issuer": {"Value": {"Fn::GetAtt": ["Pool", "ProviderURL"]}}},
+        },
+    )
+    assert template.unknown_types() == []
+    assert (list(template.user_pools()), list(template.user_pool_clients())) == (["Pool"], ["Client"])
+    template.made("Pool", "pool-1", {"ProviderURL": "http://127.0.0.1:1"})
+    template.made("Client", "client-1", {"ClientSecret": "s"})
+    [(_, name, properties)] = template.secrets()
+    assert (name, json.loads(secret_string(properties))) == ("client", {"id": "client-1", "secret": "s"})
+    template.made("Secret", "arn:secret")
+    assert template.for_moto()["Outputs"]["Issuer"]["Value"] == "http://127.0.0.1:1"
+    [client] = template.resources({}, {})
+    assert (client.physical_id, client.properties) == ("client-1", {"UserPoolId": "pool-1"})
