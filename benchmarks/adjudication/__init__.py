@@ -34,5 +34,6 @@ replay       answers as the service would meet them
 categorical  figures of categories
 graded       figures of grades
 crowds       simulated crowds, honest and under attack
+local        the local stack beside a replay: `python -m benchmarks.adjudication.local`
 attacks      what attacks cost: `python -m benchmarks.adjudication.attacks`
 """

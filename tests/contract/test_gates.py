@@ -1,5 +1,6 @@
 """Skill gates: who is below the floor gets no more HITs of that function, is told why, and loses nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from crowdsight.crowd.gates import SHUT_OUT, Gates
 from crowdsight.crowd.requester import Requester, RequesterError
 from crowdsight.crowd.skills import Skills
 from crowdsight.dynamodb import Table
+from crowdsight.workplace.faults import WorkerError
 from tests.conftest import StoppedClock
+from tests.contract.crowd_world import KEY, SIMILARITY_KEY, World
+from tests.contract.memory_dynamodb import MemoryDynamoDB
 
 CONTAINS, SIMILARITY = CATALOGUE["image-contains"], CATALOGUE["image-similarity"]
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/notifications"
@@ -122,6 +126,25 @@ def test_who_is_found_to_be_good_after_all_is_let_in_again(skills: Skills, mturk
     assert mturk.held == set()
     assert skills.excluded(CONTAINS) == set()
     Requester(lambda: mturk, QUEUE_URL).let_in(CONTAINS, "AGAINST", "again: changes nothing")
+
+
+def test_who_is_shut_out_gets_no_more_hits_of_that_function_and_all_others_go_on() -> None:
+    world = World(MemoryDynamoDB())
+    contains, similarity = world.put(), world.put(SIMILARITY_KEY)
+    world.answer(contains, "BAD", "yes")
+    world.deliver()
+    requester = Requester(lambda: world.mturk, QUEUE_URL)
+    for _ in range(2):
+        requester.shut_out(CONTAINS, "AWORKERBAD")
+    another = world.put(replace(KEY, name="another"))
+    with pytest.raises(WorkerError):
+        world.accept(another, "BAD")
+    for generation, worker in ((similarity, "BAD"), (another, "GOOD")):
+        world.accept(generation, worker)
+    assert world.paid()["BAD"] == 1
+    for _ in range(2):
+        requester.let_in(CONTAINS, "AWORKERBAD", "found to be good after all")
+    world.accept(another, "BAD")
 
 
 def test_each_function_has_a_gate_of_its_own(mturk: Mturk) -> None:

@@ -293,6 +293,13 @@ class Requester:
                 Keywords=function.keywords,
                 Reward=wire_dollars(function.reward_cents),
                 AssignmentDurationInSeconds=function.assignment_duration_s,
+                QualificationRequirements=[
+                    {
+                        "QualificationTypeId": self._gate_id(function),
+                        "Comparator": "DoesNotExist",
+                        "ActionsGuarded": "DiscoverPreviewAndAccept",
+                    }
+                ],
             )["HITTypeId"]
             self._connect().update_notification_settings(
                 HITTypeId=hit_type_id,
