@@ -41,6 +41,7 @@ from client.tasks import ApiError, ApiUnreachable, StillWaiting, Task, TaskClien
 from crowdsight.accounts.gateway_keys import NoUsagePlan
 from crowdsight.errors import CrowdsightError
 from crowdsight.workplace.faults import WorkplaceError
+from crowdsight.workplace.qualifications import GRANTED_BY_OPERATOR, Locale
 
 if TYPE_CHECKING:  # what is about images takes a while to import, and callers need none of it
     from crowdsight.search.library import ImageRecord
@@ -128,7 +129,18 @@ def _add_workers(subject: argparse.ArgumentParser) -> None:
         command.add_argument("id", metavar="ID", help="the person's id, as the site shows it under their name")
         add_place(command)
     rotate = add_command(commands, "rotate-key", _rotate_session_key, "sign sessions and invitations with a new key")
-    for command in (invite, adjust, listing, rotate):
+    locate = add_command(commands, "locate", _locate_worker, "say where a Worker is")
+    locate.add_argument("id", metavar="ID", help="the Worker's id")
+    locate.add_argument("country", metavar="COUNTRY", help="its code in ISO 3166, such as US")
+    locate.add_argument(
+        "subdivision", nargs="?", metavar="SUBDIVISION", help="its code in ISO 3166-2, such as WA (the whole country)"
+    )
+    qualify = add_command(commands, "qualify", _qualify_worker, "grant a Worker a qualification of the workplace's own")
+    disqualify = add_command(commands, "disqualify", _disqualify_worker, "take it back")
+    for command in (qualify, disqualify):
+        command.add_argument("id", metavar="ID", help="the Worker's id")
+        command.add_argument("qualification", choices=sorted(GRANTED_BY_OPERATOR), help="masters, or adult: of age")
+    for command in (invite, adjust, listing, rotate, locate, qualify, disqualify):
         add_place(command)
 
 
@@ -277,6 +289,27 @@ def _end_sessions(options: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 def _rotate_session_key(options: argparse.Namespace, _: Mapping[str, str]) -> int:
     stack_of(options).rotate_session_key()
+    return DONE
+
+
+def _locate_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    try:
+        stack_of(options).operator().locate_worker(options.id, Locale(options.country, options.subdivision))
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    return DONE
+
+
+def _qualify_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    try:
+        stack_of(options).operator().qualify_worker(options.id, GRANTED_BY_OPERATOR[options.qualification])
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    return DONE
+
+
+def _disqualify_worker(options: argparse.Namespace, _: Mapping[str, str]) -> int:
+    stack_of(options).operator().disqualify_worker(options.id, GRANTED_BY_OPERATOR[options.qualification])
     return DONE
 
 

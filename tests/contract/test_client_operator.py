@@ -176,6 +176,9 @@ def test_an_operator_rotates_the_key_that_signs_sessions() -> None:
     "arguments",
     [
         ["workers", "invite", " "],
+        ["workers", "locate", "AWADA", "us"],
+        ["workers", "locate", "AWNOBODY", "US"],
+        ["workers", "qualify", "AWNOBODY", "masters"],
         ["requesters", "invite", "nobody", "Rita"],
         ["requesters", "fund", "A1CROWDSIGHT00", "0", "--reference", "nothing"],
     ],

@@ -470,10 +470,10 @@ def test_grants_revocations_and_accepts_race_and_nothing_is_lost(rig: Rig) -> No
     hit_ids = [rig.create_hit(**requires(type_id))["HITId"] for _ in range(15)]
 
     def grant_and_revoke(number: int) -> None:
-        give(rig.client_of(rig.credentials), type_id, ADA, number)
+        give(rig.client, type_id, ADA, number)
         if number % 2:
             try:
-                take_back(rig.client_of(rig.credentials), type_id, ADA)
+                take_back(rig.client, type_id, ADA)
             except rig.client.exceptions.RequestError as error:
                 assert "status of: Granted" in str(error)
 
@@ -504,7 +504,7 @@ def test_grants_revocations_and_accepts_race_and_nothing_is_lost(rig: Rig) -> No
 def test_one_of_two_programs_that_make_a_type_of_one_name_at_once_gets_it(rig: Rig) -> None:
     def make(_: int) -> str | None:
         try:
-            return make_type(rig.client_of(rig.credentials))
+            return make_type(rig.client)
         except rig.client.exceptions.RequestError as error:
             assert error.response["TurkErrorCode"] == "AWS.MechanicalTurk.QualificationTypeAlreadyExists"
             return None

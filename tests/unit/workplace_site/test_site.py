@@ -644,5 +644,6 @@ class TestPages:
     def test_every_error_has_a_status_and_a_heading(self) -> None:
         own: list[type[SiteError]] = SiteError.__subclasses__()
         behind: list[type[faults.WorkerError]] = faults.WorkerError.__subclasses__()
+        behind += [error for each in behind for error in each.__subclasses__()]
         codes = [error.code for error in own] + [error.code for error in behind] + [faults.ServiceFault.code]
         assert set(codes) == set(STATUSES_AND_HEADINGS)

@@ -18,7 +18,11 @@ WorkplaceError
     ├── AssignmentOver      its time ran out, or it was returned or submitted before
     ├── AnswerRefused       the submitted fields are too large or not well-formed
     │   └── FormIncomplete  answers are missing, or are not what the form asks for
-    └── MessageRefused      the message is empty or too long
+    ├── MessageRefused      the message is empty or too long
+    ├── QualificationNotFound    no such qualification type, or no such request of this Worker's
+    ├── QualificationNotOffered  this Worker cannot ask for it, now or ever
+    ├── QualificationTestOver    its time ran out, or it was handed in before
+    └── LocaleRefused            no such place, or where the Worker is was said before
 """
 
 from collections.abc import Mapping
@@ -137,3 +141,19 @@ class FormIncomplete(AnswerRefused):
 
 class MessageRefused(WorkerError):
     code = "MessageRefused"
+
+
+class QualificationNotFound(WorkerError):
+    code = "QualificationNotFound"
+
+
+class QualificationNotOffered(WorkerError):
+    code = "QualificationNotOffered"
+
+
+class QualificationTestOver(WorkerError):
+    code = "QualificationTestOver"
+
+
+class LocaleRefused(WorkerError):
+    code = "LocaleRefused"

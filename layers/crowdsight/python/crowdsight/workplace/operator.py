@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import Table, TransactionFailed
+from crowdsight.dynamodb import ConditionFailed, Step, Table, TransactionFailed
 from crowdsight.workplace import records
 from crowdsight.workplace.audit import Audit, audit
 from crowdsight.workplace.credentials import Credentials, CredentialSecrets
+from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.ledger import Earning, LedgerEntry
 from crowdsight.workplace.people import People, checked_email
+from crowdsight.workplace.qualification_store import QualificationStore
+from crowdsight.workplace.qualifications import DEFAULT_VALUE, SYSTEM_TYPES, Locale, QualificationStatus
+from crowdsight.workplace.requirements import check_locale
 from crowdsight.workplace.statement import Statements
 from crowdsight.workplace.workers import Worker
 
@@ -23,6 +27,7 @@ class Operator:
         self._clock = clock
         self._credentials = credentials
         self._people = people
+        self._qualifications = QualificationStore(table, clock, new_id)
 
     def fund_requester(self, requester_id: str, cents: int, reference: str) -> None:
         """Add prepaid money; the same `reference` (1 to 200 characters) does so once, however often it is used.
@@ -103,6 +108,39 @@ class Operator:
     def adjust_worker(self, worker_id: str, cents: int, reference: str, reason: str) -> Earning:
         """Put a Worker's earnings right by an entry of its own. See `Statements.adjust`."""
         return Statements(self._table, self._clock).adjust(worker_id, cents, reference, reason)
+
+    def locate_worker(self, worker_id: str, locale: Locale) -> None:
+        """Say where a Worker is, whatever was said before. Raises ValueError for no place, or no such Worker."""
+        check_locale(locale)
+        try:
+            self._qualifications.set_locale(worker_id, locale)
+        except ConditionFailed as error:
+            raise ValueError(f"there is no Worker {worker_id}") from error
+
+    def qualify_worker(self, worker_id: str, qualification_type_id: str) -> None:
+        """Grant one of the workplace's own qualifications, those of `GRANTED_BY_OPERATOR`.
+
+        Raises ValueError for no such Worker.
+        """
+        kind = SYSTEM_TYPES[qualification_type_id]
+
+        def decide() -> tuple[None, list[Step]]:
+            if self._qualifications.find_standing(worker_id) is None:
+                raise ValueError(f"there is no Worker {worker_id}")
+            held = self._qualifications.find_qualification(qualification_type_id, worker_id)
+            return None, self._qualifications.grant(kind, worker_id, DEFAULT_VALUE, held)[1]
+
+        self._qualifications.write(decide)
+
+    def disqualify_worker(self, worker_id: str, qualification_type_id: str) -> None:
+        """Take it back; nothing happens if the Worker does not hold it."""
+
+        def decide() -> tuple[None, list[Step]]:
+            held = self._qualifications.find_qualification(qualification_type_id, worker_id)
+            is_held = held and held.status is QualificationStatus.GRANTED
+            return None, self._qualifications.revoke(held, None) if held and is_held else []
+
+        self._qualifications.write(decide)
 
     def audit(self) -> Audit:
         """Whether every HIT, assignment, Worker and cent adds up. See `audit`."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crowdsight.workplace.answer_key import read_answer_key
 from crowdsight.workplace.calls import Answer, Call, page_size, wire_time
+from crowdsight.workplace.documents import read_document
 from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.qualification_grants import WaitingRequest
 from crowdsight.workplace.qualification_types import OfferedType, TypeChanges
@@ -15,6 +17,7 @@ from crowdsight.workplace.qualifications import (
     QualificationType,
     TypeStatus,
 )
+from crowdsight.workplace.question_form import form_from
 
 
 def create_qualification_type(call: Call) -> Answer:
@@ -187,7 +190,12 @@ def _test(given: Mapping[str, Any]) -> QualificationTest | None:
             if name in given:
                 raise RequestError("InvalidParameterValue", f"{name} can only be given with a Test.")
         return None
-    raise RequestError("UnsupportedOperation", "This workplace cannot show a QuestionForm yet, so it offers no tests.")
+    if "TestDurationInSeconds" not in given:
+        raise RequestError("InvalidParameterValue", "TestDurationInSeconds must be given with a Test.")
+    form_from(read_document(given["Test"], "Test"))
+    if "AnswerKey" in given:
+        read_answer_key(given["AnswerKey"])
+    return QualificationTest(given["Test"], given.get("AnswerKey"))
 
 
 def _type(offered: OfferedType) -> Answer:

@@ -16,6 +16,7 @@ from crowdsight.workplace.faults import ServiceFault
 from crowdsight.workplace.qualifications import (
     GRANTED_BY_OPERATOR,
     SYSTEM_TYPES,
+    Locale,
     Qualification,
     QualificationRequest,
     QualificationStatus,
@@ -141,8 +142,8 @@ class QualificationStore:
             steps.append(self.table.check_step("qualification", pk, sk, condition, values, names))
         return steps
 
-    def is_active(self, kind: QualificationType) -> Step:
-        """A check that a requester's type is still as it was, so still active."""
+    def is_unchanged(self, kind: QualificationType) -> Step:
+        """A check that a requester's type is still as it was."""
         return self.table.check_step(
             "type",
             lie.type_pk(kind.qualification_type_id),
@@ -151,6 +152,16 @@ class QualificationStore:
             {"version": kind.version},
             {"version": "version"},
         )
+
+    def set_locale(self, worker_id: str, locale: Locale, only_if_unknown: bool = False) -> None:
+        """Keep where a Worker is. Raises ConditionFailed without such a Worker, or if it is not to be changed."""
+        values = {"country": locale.country}
+        expression = "SET country = :country REMOVE subdivision"
+        if locale.subdivision is not None:
+            values["subdivision"] = locale.subdivision
+            expression = "SET country = :country, subdivision = :subdivision"
+        condition = "attribute_exists(pk)" + (" AND attribute_not_exists(country)" if only_if_unknown else "")
+        self.table.update(records.worker_pk(worker_id), "worker", expression, condition, values)
 
     def put_type(self, kind: QualificationType, before: QualificationType | None = None) -> Step:
         """The write of a new type, or of a changed one over what it was."""

@@ -86,6 +86,9 @@ class Locale:
     country: str
     subdivision: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
+
     def lies_in(self, other: "Locale") -> bool:
         """Whether this is `other` or a part of it."""
         return self.country == other.country and other.subdivision in (None, self.subdivision)

@@ -275,7 +275,7 @@ def message_key_sk(key: str) -> str:
 
 def worker_to_item(worker: Worker) -> Item:
     """The Worker, under their id."""
-    return asdict(worker) | {"pk": worker_pk(worker.worker_id), "sk": "worker"}
+    return _without_none(asdict(worker)) | {"pk": worker_pk(worker.worker_id), "sk": "worker"}
 
 
 def worker_from_item(item: Item) -> Worker:

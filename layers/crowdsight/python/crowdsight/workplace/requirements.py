@@ -51,6 +51,20 @@ _OF_NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
+_WORDS: Mapping[str, str] = {
+    "LessThan": "is less than",
+    "LessThanOrEqualTo": "is at most",
+    "GreaterThan": "is greater than",
+    "GreaterThanOrEqualTo": "is at least",
+    "EqualTo": "is",
+    "NotEqualTo": "is not",
+    "Exists": "has been granted",
+    "DoesNotExist": "has not been granted",
+    "In": "is one of",
+    "NotIn": "is none of",
+}
+
+
 @dataclass(frozen=True)
 class Requirement:
     """One of a HIT's requirements. `values` is empty for Exists and DoesNotExist."""
@@ -63,6 +77,10 @@ class Requirement:
     def guards(self, action: Action) -> bool:
         """Whether a Worker who does not meet it is kept from this."""
         return action in _GUARDED[self.actions_guarded]
+
+    def in_words(self, name: str) -> str:
+        """What it asks for of the type of this name."""
+        return f"{name} {_WORDS[self.comparator]} {', '.join(map(str, self.values))}".rstrip()
 
     @classmethod
     def from_member(cls, member: Mapping[str, Any]) -> "Requirement":

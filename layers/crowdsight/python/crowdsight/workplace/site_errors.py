@@ -183,6 +183,10 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "AssignmentOver": (410, "This assignment is over"),
     "AnswerRefused": (400, "That answer cannot be taken"),
     "MessageRefused": (400, "That message cannot be sent"),
+    "QualificationNotFound": (404, "No such qualification"),
+    "QualificationNotOffered": (409, "Not to be asked for now"),
+    "QualificationTestOver": (410, "This test is over"),
+    "LocaleRefused": (409, "That cannot be changed here"),
     "FormIncomplete": (422, "Please look again"),
     "ServiceFault": (500, "Something went wrong"),
 }

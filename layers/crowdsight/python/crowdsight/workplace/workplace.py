@@ -28,6 +28,7 @@ from crowdsight.workplace.requesters import Requesters
 from crowdsight.workplace.requirements import Action, Standing
 from crowdsight.workplace.statement import Statements
 from crowdsight.workplace.store import Store
+from crowdsight.workplace.worker_qualifications import WorkerQualifications
 from crowdsight.workplace.workers import Worker
 
 MAX_PAGES_LOOKED_THROUGH = 10
@@ -59,6 +60,7 @@ class Workplace:
         self.messages = Messages(table, clock, new_id)
         self.statements = Statements(table, clock)
         self._qualifications = QualificationStore(table, clock, new_id)
+        self.qualifications = WorkerQualifications(self._qualifications)
         self.requesters = Requesters(self._store, fee_percent, self._qualifications, self.messages)
 
     def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
