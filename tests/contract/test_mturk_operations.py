@@ -9,6 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from crowdsight.workplace.operations import OPERATIONS
+from crowdsight.workplace.shapes import service_model
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in, refused
 from tests.unit.workplace.forms import form, question
 
@@ -91,8 +93,8 @@ def test_a_hit_that_cannot_be_paid_for_is_refused_with_mturks_words_and_leaves_n
         ({"Question": "who what?"}, "XMLParseError"),
         ({"Question": HTML_QUESTION + " " * 65_536}, "ParameterValidationError"),
         ({"Question": FILE_UPLOAD}, "UnsupportedOperation"),
-        ({"HITLayoutId": "3LAYOUT"}, "InvalidParameterValue"),
-        ({"HITReviewPolicy": {"PolicyName": "SimplePlurality/2011-09-01"}}, "InvalidParameterValue"),
+        ({"HITLayoutId": "3LAYOUT"}, "HITLayoutDoesNotExist"),
+        ({"HITLayoutParameters": [{"Name": "a", "Value": "b"}]}, "InvalidParameterValue"),
         ({"Reward": "1000000.01"}, "ParameterValidationError"),
         ({"Reward": "9" * 5_000}, "ParameterValidationError"),
         ({"Title": "t" * 129}, "ParameterValidationError"),
@@ -187,6 +189,15 @@ def test_an_assignment_that_is_not_handed_in_cannot_be_read_or_judged(rig: Rig) 
     refused("InvalidAssignmentState", rig.client.approve_assignment, AssignmentId=assignment_id)
     refused("InvalidAssignmentState", rig.client.reject_assignment, AssignmentId=assignment_id, RequesterFeedback="no")
     refused("AssignmentDoesNotExist", rig.client.get_assignment, AssignmentId="3NOTHERE")
+
+
+def test_no_assignment_has_a_file(rig: Rig) -> None:
+    hit_id = rig.create_hit(MaxAssignments=2)["HITId"]
+    submitted, accepted = rig.submit(hit_id), rig.accept(hit_id, "AW2").assignment_id
+    url = rig.client.get_file_upload_url
+    refused("InvalidParameterValue", url, AssignmentId=submitted, QuestionIdentifier="q")
+    refused("InvalidAssignmentState", url, AssignmentId=accepted, QuestionIdentifier="q")
+    refused("AssignmentDoesNotExist", url, AssignmentId="3NOTHERE", QuestionIdentifier="q")
 
 
 def test_an_assignment_is_judged_once(rig: Rig) -> None:
@@ -413,9 +424,9 @@ def test_reviewable_hits_are_listed_by_status_and_type(rig: Rig) -> None:
     refused("InvalidHITState", rig.client.update_hit_review_status, HITId=dear["HITId"])
 
 
-def test_operations_that_are_not_offered_say_so(rig: Rig) -> None:
-    refused("UnsupportedOperation", rig.client.list_worker_blocks)
-    refused("UnsupportedOperation", rig.client.list_bonus_payments, HITId="3A")
+def test_every_operation_of_the_model_is_offered() -> None:
+    assert set(OPERATIONS) == set(service_model().operation_names)
+    assert len(OPERATIONS) == 39
 
 
 def test_the_balance_of_a_requester_without_money_is_zero(rig: Rig) -> None:

@@ -120,6 +120,12 @@ class Everything(RuleBasedStateMachine):
         if found := self._assignment(n, AssignmentStatus.REJECTED):
             self._try(self.workplace.requesters.approve, found.requester_id, found.assignment_id, None, True)
 
+    @rule(n=ONE_OF, cents=st.sampled_from([1, 7, 300]), token=st.sampled_from([None, "a"]))
+    def send_bonus(self, n: int, cents: int, token: str | None) -> None:
+        if found := self._assignment(n, AssignmentStatus.APPROVED):
+            send = self.workplace.requesters.bonuses.send
+            self._try(send, found.requester_id, found.worker_id, found.assignment_id, cents, "thanks", token)
+
     @rule(n=ONE_OF, additional=st.sampled_from([1, 2, 9]), token=st.sampled_from([None, "a"]))
     def extend(self, n: int, additional: int, token: str | None) -> None:
         if hit := self._hit(n, HitStatus.ASSIGNABLE, HitStatus.REVIEWABLE):
@@ -241,6 +247,7 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
     assignment_id = workplace.accept(hit_id, "AW1").assignment_id
     workplace.submit(assignment_id, [])
     requesters.approve("A1", assignment_id)
+    bonus = requesters.bonuses.send("A1", "AW1", assignment_id, 7, "thanks")
     operator.adjust_worker("AW1", -2, "a", "Paid by hand")
     assert operator.audit().adds_up
     for pk, sk, change in (
@@ -252,6 +259,9 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
         ("worker#AW1", f"earning#{clock():015d}#adjustment#a", "ADD cents :one"),
         ("worker#AW1", "adjustment#a", "ADD cents :one"),
         ("requester#A1", f"ledger#pay#{assignment_id}", "ADD reward_cents :one"),
+        ("requester#A1", f"ledger#bonus#{bonus.bonus_id}", "ADD reward_cents :one"),
+        ("requester#A1", "worker#AW1", "ADD approved :one"),
+        ("worker#AW1", "worker", "ADD bonus_cents :one"),
         (f"hit#{hit_id}", "hit", "ADD pending :one"),
         (f"hit#{hit_id}", "hit", "ADD approved :one"),
     ):

@@ -52,7 +52,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
 
 
 def test_every_operation_offered_is_listed_and_no_other() -> None:
-    listed = re.search(r"Operations offered so far: (.*?)\. The others", README, re.DOTALL)
+    listed = re.search(r"MTurk's operations are offered, all 39: (.*?)\.\n", README, re.DOTALL)
     assert listed
     assert set(re.findall(r"`(\w+)`", listed.group(1))) == set(OPERATIONS)
 

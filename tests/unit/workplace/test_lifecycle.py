@@ -4,6 +4,7 @@ import pytest
 
 from crowdsight.workplace import lifecycle
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.due import next_due_change
 from crowdsight.workplace.events import EventType
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.lifecycle import CHANGES_AT_ONCE, Change
@@ -55,7 +56,7 @@ def held(change: Change) -> int:
 def run_to(hit: Hit, assignments: list[Assignment], now_ms: int) -> tuple[Hit, list[Change]]:
     changes: list[Change] = []
     now = {assignment.assignment_id: assignment for assignment in assignments}
-    while change := lifecycle.next_due_change(hit, now.values(), now_ms):
+    while change := next_due_change(hit, now.values(), now_ms):
         hit = change.after
         now |= {after.assignment_id: after for _, after in change.assignments}
         changes.append(change)
@@ -148,7 +149,7 @@ def test_many_assignments_become_due_in_parts_that_fit_a_transaction() -> None:
         hit, assignment = taken(hit, f"3A{number}")
         assignments.append(assignment)
     hit, changes = run_to(hit, assignments, assignments[0].deadline_ms)
-    assert [len(change.assignments) for change in changes] == [CHANGES_AT_ONCE, CHANGES_AT_ONCE, 10]
+    assert [len(change.assignments) for change in changes] == [CHANGES_AT_ONCE] * 3 + [7]
     assert (hit.pending, hit.available) == (0, 40)
 
 

@@ -23,6 +23,8 @@ class Assignment:
     """One Worker's take of one HIT; reward and fee are those promised when it was accepted.
 
     `deadline_ms`: from this moment on it can no longer be submitted.
+    `known_answer_score`: 0 to 100, once ScoreMyKnownAnswers was applied to it. `agreement_round_ms`: in which round
+    SimplePlurality was applied to it last; see `reviewing`.
     `answer_xml`: a QuestionFormAnswers document, from submission on. Lists of a Worker's assignments leave it out.
     """
 
@@ -43,6 +45,8 @@ class Assignment:
     rejected_at_ms: int | None = None
     answer_xml: str | None = None
     requester_feedback: str | None = None
+    known_answer_score: int | None = None
+    agreement_round_ms: int | None = None
 
     @property
     def cost_cents(self) -> int:

@@ -15,6 +15,12 @@ from crowdsight.workplace.hits import Hit
 from crowdsight.workplace.ledger import Account, LedgerEntry
 from crowdsight.workplace.statement import ADJUSTMENT
 
+_WORKED_FOR = (
+    ("waiting", AssignmentStatus.SUBMITTED),
+    ("approved", AssignmentStatus.APPROVED),
+    ("rejected", AssignmentStatus.REJECTED),
+)
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -29,6 +35,7 @@ class Audit:
     available_cents: int
     held_cents: int
     rewards_paid_cents: int
+    bonuses_paid_cents: int
     fees_cents: int
     adjusted_cents: int
     discrepancies: list[str] = field(default_factory=list)
@@ -49,6 +56,7 @@ class _Found:
     adjusted_cents: int = 0
     of_worker: dict[str, list[Assignment]] = field(default_factory=lambda: defaultdict(list))
     pay_entries: dict[str, LedgerEntry] = field(default_factory=dict)
+    bonus_entries: dict[str, LedgerEntry] = field(default_factory=dict)
 
     def expect(self, what: str, actual: object, expected: object) -> None:
         if actual != expected:
@@ -61,7 +69,8 @@ def audit(table: Table) -> Audit:
     For each requester: the balances are the sums of the ledger's entries; what is held is the cost of the slots that
     may still be paid. For each HIT: its counts are those of its assignments. For each assignment: exactly one `pay`
     entry if approved, of its reward and fee, and none otherwise. For each Worker: counts and earnings are those of the
-    assignments and of the statement's entries, and adjustments those of the entries under their references.
+    assignments and of the statement's entries, bonuses those of the requesters' ledgers, and adjustments those of the
+    entries under their references.
     """
     found = _Found()
     accounts = []
@@ -72,14 +81,16 @@ def audit(table: Table) -> Audit:
         _audit_worker(table, worker_id, found)
     for worker_id in found.of_worker.keys() - set(workers):
         found.discrepancies.append(f"Worker {worker_id} has assignments and is not registered")
-    pay = found.pay_entries.values()
-    rewards, fees = sum(entry.reward_cents for entry in pay), sum(entry.fee_cents for entry in pay)
+    pay, extra = found.pay_entries.values(), found.bonus_entries.values()
+    rewards, bonuses = sum(entry.reward_cents for entry in pay), sum(entry.reward_cents for entry in extra)
+    fees = sum(entry.fee_cents for entry in (*pay, *extra))
     available, held = (
         sum(account.available_cents for account, _ in accounts),
         sum(account.held_cents for account, _ in accounts),
     )
     funded = sum(funded_cents for _, funded_cents in accounts)
-    found.expect("what is available, held, paid and taken as fees", available + held + rewards + fees, funded)
+    everything = available + held + rewards + bonuses + fees
+    found.expect("what is available, held, paid and taken as fees", everything, funded)
     return Audit(
         requesters=len(accounts),
         workers=len(workers),
@@ -90,6 +101,7 @@ def audit(table: Table) -> Audit:
         available_cents=available,
         held_cents=held,
         rewards_paid_cents=rewards,
+        bonuses_paid_cents=bonuses,
         fees_cents=fees,
         adjusted_cents=found.adjusted_cents,
         discrepancies=found.discrepancies,
@@ -109,14 +121,31 @@ def _audit_requester(table: Table, requester_id: str, found: _Found) -> tuple[Ac
     pay = {str(entry.assignment_id): entry for entry in entries if entry.kind == "pay"}
     found.expect(f"requester {requester_id}: pay entries", len(pay), sum(entry.kind == "pay" for entry in entries))
     found.pay_entries |= pay
+    for entry in entries:
+        if entry.kind == "bonus":
+            found.bonus_entries[entry.key.removeprefix("bonus#")] = entry
+            spent = entry.reward_cents + entry.fee_cents
+            found.expect(f"{entry.key}: spent", (entry.spent_cents, entry.available_cents), (spent, -spent))
     held = 0
+    of_hit: set[str] = set()
+    work: dict[str, list[Assignment]] = defaultdict(list)
     for hit in _hits(table, requester_id):
         assignments = [
             records.assignment_from_item(item)
             for item in table.query_all(records.hit_pk(hit.hit_id), records.ASSIGNMENTS)
         ]
         held += _audit_hit(hit, assignments, pay, found)
+        for assignment in assignments:
+            work[assignment.worker_id].append(assignment)
+        of_hit.update(item["bonus_id"] for item in table.query_all(records.hit_pk(hit.hit_id), records.BONUSES))
     found.expect(f"requester {requester_id}: held for open slots", account.held_cents, held)
+    for worker_id, done in work.items():
+        counts = _count(done)
+        item = table.get(pk, records.worked_for_sk(worker_id)) or {}
+        for name, status in _WORKED_FOR:
+            found.expect(f"requester {requester_id}, Worker {worker_id}: {name}", item.get(name, 0), counts[status])
+    booked = {entry.key.removeprefix("bonus#") for entry in entries if entry.kind == "bonus"}
+    found.expect(f"requester {requester_id}: bonuses", of_hit, booked)
     for assignment_id in pay:
         found.discrepancies.append(f"requester {requester_id}: paid {assignment_id}, which is not approved")
     return account, sum(entry.available_cents for entry in entries if entry.kind == "fund")
@@ -162,12 +191,7 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     worker = records.worker_from_item(item)
     assignments = found.of_worker.get(worker_id, [])
     counts = _count(assignments)
-    for name, status in (
-        ("accepted", AssignmentStatus.ACCEPTED),
-        ("waiting", AssignmentStatus.SUBMITTED),
-        ("approved", AssignmentStatus.APPROVED),
-        ("rejected", AssignmentStatus.REJECTED),
-    ):
+    for name, status in (("accepted", AssignmentStatus.ACCEPTED), *_WORKED_FOR):
         found.expect(f"Worker {worker_id}: {name}", getattr(worker, name), counts[status])
     waiting = sum(a.reward_cents for a in assignments if a.status is AssignmentStatus.SUBMITTED)
     found.expect(f"Worker {worker_id}: waiting_cents", worker.waiting_cents, waiting)
@@ -177,6 +201,10 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     earnings = [records.earning_from_item(item) for item in table.query_all(pk, records.EARNINGS)]
     paid = [(earning.assignment_id, earning.cents) for earning in earnings if earning.kind == "pay"]
     found.expect(f"Worker {worker_id}: pay", sorted(paid), sorted(approved.items()))
+    bonuses = {earning.key: earning.cents for earning in earnings if earning.kind == "bonus"}
+    booked = {entry.key: entry.reward_cents for entry in found.bonus_entries.values() if entry.worker_id == worker_id}
+    found.expect(f"Worker {worker_id}: bonuses", bonuses, booked)
+    found.expect(f"Worker {worker_id}: bonus_cents", worker.bonus_cents, sum(booked.values()))
     adjusted = {earning.key: earning for earning in earnings if earning.kind == ADJUSTMENT}
     references = {item["sk"]: records.earning_from_item(item) for item in table.query_all(pk, records.ADJUSTMENTS)}
     found.expect(f"Worker {worker_id}: adjustments", adjusted, references)

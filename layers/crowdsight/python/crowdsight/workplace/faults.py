@@ -25,7 +25,7 @@ WorkplaceError
     └── LocaleRefused            no such place, or where the Worker is was said before
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 class WorkplaceError(Exception):
@@ -46,6 +46,11 @@ class RequestError(WorkplaceError):
     def __init__(self, turk_error_code: str, message: str) -> None:
         super().__init__(message)
         self.turk_error_code = f"AWS.MechanicalTurk.{turk_error_code}"
+
+
+def wrong_assignment_status(allowed: Collection[str]) -> RequestError:
+    """That an assignment is in none of the states in which this can be done to it."""
+    return RequestError("InvalidAssignmentState", f"This operation can be called with a status of: {','.join(allowed)}")
 
 
 class InsufficientFunds(RequestError):

@@ -41,6 +41,9 @@ class Hit:
 
     `fee_cents`: what the workplace takes for each assignment on top of the reward.
     `expired`: its time is over, and the money held for slots nobody took is released.
+    `assignment_policy`, `hit_policy`: the names of its review policies, which are kept apart like the question.
+    `reviewable_at_ms`: since when it is Reviewable or Reviewing. `reviewed_round_ms`: what that was when its review
+    policies were last done with it; see `reviewing`.
     `next_due_at_ms`: nothing changes by time alone before this moment (it may be too early, never too late).
     `version`: goes up by one at every change; a change is written only over the version it was computed from.
     """
@@ -67,9 +70,23 @@ class Hit:
     submitted: int = 0
     approved: int = 0
     rejected: int = 0
+    assignment_policy: str | None = None
+    hit_policy: str | None = None
     reviewable_at_ms: int | None = None
+    reviewed_round_ms: int | None = None
     next_due_at_ms: int | None = None
     version: int = 0
+
+    @property
+    def waits_for_review(self) -> bool:
+        """Whether its review policies have something to do since it became reviewable."""
+        has_policy = self.assignment_policy is not None or self.hit_policy is not None
+        return has_policy and self.reviewable_at_ms is not None and self.reviewed_round_ms != self.reviewable_at_ms
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether the HIT's own review policy has been applied to what was handed in."""
+        return self.hit_policy is not None and self.reviewable_at_ms is not None and not self.waits_for_review
 
     @property
     def unfilled(self) -> int:

@@ -22,8 +22,8 @@ class LedgerEntry:
     """One change of a requester's balances, as differences.
 
     `key` is made from what the entry is for, so that the same thing is never booked twice.
-    `kind`: `fund`, `hold`, `release`, `pay`. A `pay` entry also names the Worker and splits what was spent into
-    `reward_cents`, which the Worker got, and `fee_cents`.
+    `kind`: `fund`, `hold`, `release`, `pay`, `bonus`. A `pay` or `bonus` entry also names the Worker and splits what
+    was spent into `reward_cents`, which the Worker got, and `fee_cents`.
     """
 
     key: str
@@ -45,7 +45,7 @@ class Earning:
     """One entry of a Worker's statement, more or less (negative) for the Worker.
 
     `key` is made from what the entry is for and begins with its `kind` and #: `pay`, of the reward of an approved
-    assignment, or `adjustment`, of the operator's. `text`: what the Worker reads, a HIT's title or a reason.
+    assignment, `bonus`, or `adjustment`, of the operator's. `text`: what the Worker reads, a HIT's title or a reason.
     """
 
     worker_id: str

@@ -7,7 +7,6 @@ at it, *Reviewing* when its requester says so, *Disposed* when deleted.
 Money follows the slots: a slot that can be taken, or is accepted, or waits for judgement, has its cost held.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
@@ -15,13 +14,13 @@ from crowdsight.workplace.events import Event, EventType
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import id_of
 from crowdsight.workplace.ledger import LedgerEntry
+from crowdsight.workplace.reviews import Review
 
 DISPOSAL_AFTER_MS = 120 * 86_400 * MS_PER_S
-CHANGES_AT_ONCE = 15
-"""Assignments changed by one transition: at most six writes each, within DynamoDB's 100 of a transaction."""
+CHANGES_AT_ONCE = 11
+"""Assignments changed by one transition: at most eight writes each, within DynamoDB's 100 of a transaction."""
 
-_REVIEW = (HitStatus.REVIEWABLE, HitStatus.REVIEWING)
-_IN_PLAY = (AssignmentStatus.ACCEPTED, AssignmentStatus.SUBMITTED)
+UNDER_REVIEW = (HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,22 @@ class Change:
     assignments: tuple[tuple[Assignment | None, Assignment], ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
     events: tuple[Event, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+
+def then(first: Change, second: Change) -> Change:
+    """Two changes as one, the second being of what the first leaves. The HIT's version goes up by both."""
+    pairs = {after.assignment_id: (before, after) for before, after in first.assignments}
+    for before, after in second.assignments:
+        pairs[after.assignment_id] = (pairs.get(after.assignment_id, (before,))[0], after)
+    return Change(
+        first.before,
+        second.after,
+        tuple(pairs.values()),
+        first.entries + second.entries,
+        first.events + second.events,
+        first.reviews + second.reviews,
+    )
 
 
 def create(hit: Hit) -> Change:
@@ -86,7 +101,7 @@ def submit(hit: Hit, assignment: Assignment, answer_xml: str, now_ms: int) -> Ch
         hit,
         after,
         now_ms,
-        due_ms=handed_in.auto_approval_at_ms,
+        due_ms=now_ms if hit.assignment_policy else handed_in.auto_approval_at_ms,
         assignments=((assignment, handed_in),),
         events=(Event(EventType.ASSIGNMENT_SUBMITTED, now_ms, assignment.assignment_id),),
     )
@@ -99,7 +114,7 @@ def give_back(hit: Hit, assignment: Assignment, now_ms: int) -> Change:
 
 def approve(hit: Hit, assignment: Assignment, feedback: str | None, now_ms: int) -> Change:
     """A submitted assignment, or a rejected one after all, is paid."""
-    return _approve(hit, [(assignment, now_ms)], feedback, now_ms)
+    return approve_all(hit, [(assignment, now_ms)], feedback, now_ms)
 
 
 def reject(hit: Hit, assignment: Assignment, feedback: str, now_ms: int) -> Change:
@@ -127,12 +142,22 @@ def change_expiration(hit: Hit, expires_at_ms: int, now_ms: int) -> Change:
     """Another end of the HIT's time: at once if it is past, and open again if it lies ahead of an expired HIT."""
     after = replace(hit, expires_at_ms=expires_at_ms)
     if expires_at_ms <= now_ms:
-        return _expire(hit, replace(after, expires_at_ms=min(now_ms, hit.expires_at_ms)), now_ms)
+        return expire(hit, replace(after, expires_at_ms=min(now_ms, hit.expires_at_ms)), now_ms)
     after = replace(after, expired=False)
     later = expires_at_ms > hit.expires_at_ms
     events = (Event(EventType.HIT_EXTENDED, now_ms),) if later else ()
     change = _changed(hit, after, now_ms, due_ms=expires_at_ms, events=events)
     return replace(change, entries=_hold(change.after, hit.unfilled * hit.cost_cents if hit.expired else 0, now_ms))
+
+
+def note(hit: Hit, before: Assignment, after: Assignment, at_ms: int) -> Change:
+    """Something is kept with an assignment that changes no count and no money."""
+    return _changed(hit, hit, at_ms, assignments=((before, after),))
+
+
+def note_round(hit: Hit, round_ms: int) -> Change:
+    """The HIT is reviewed, after becoming reviewable at that moment."""
+    return _changed(hit, replace(hit, reviewed_round_ms=round_ms), round_ms)
 
 
 def set_reviewing(hit: Hit, reviewing: bool, now_ms: int) -> Change:
@@ -167,67 +192,20 @@ def dispose(hit: Hit, now_ms: int) -> Change:
     return _changed(hit, after, now_ms, events=(Event(EventType.HIT_DISPOSED, now_ms),))
 
 
-def next_due_change(hit: Hit, assignments: Iterable[Assignment], now_ms: int) -> Change | None:
-    """What time alone has brought about first, or None when the HIT is up to date.
-
-    `assignments` are all of the HIT's. One call brings one kind of thing for at most 15 assignments; call again with
-    what is then.
-    """
-    in_play = [assignment for assignment in assignments if assignment.status in _IN_PLAY]
-    moments = _moments(hit, in_play)
-    due = sorted((moment for moment in moments if moment[0] <= now_ms), key=lambda moment: moment[0])
-    if not due:
-        next_due_ms = min((moment[0] for moment in moments), default=None)
-        if hit.next_due_at_ms == next_due_ms:
-            return None
-        return Change(hit, replace(hit, next_due_at_ms=next_due_ms, version=hit.version + 1))
-    at_ms, kind, _ = due[0]
-    together = []
-    for moment in due[:CHANGES_AT_ONCE]:
-        if moment[1] != kind:
-            break
-        together.append(moment)
-    if kind == "expiry":
-        change = _expire(hit, hit, at_ms)
-    elif kind == "disposal":
-        change = dispose(hit, at_ms)
-    elif kind == "deadline":
-        overdue = [moment[2] for moment in together if moment[2]]
-        change = _give_up(hit, overdue, AssignmentStatus.ABANDONED, EventType.ASSIGNMENT_ABANDONED, together[-1][0])
-    else:
-        waiting = [(moment[2], moment[0]) for moment in together if moment[2]]
-        change = _approve(hit, waiting, None, together[-1][0])
-    changed = {after.assignment_id: after for _, after in change.assignments}
-    left = [changed.get(assignment.assignment_id, assignment) for assignment in in_play]
-    moments = _moments(change.after, [assignment for assignment in left if assignment.status in _IN_PLAY])
-    next_due_ms = min((moment[0] for moment in moments), default=None)
-    return replace(change, after=replace(change.after, next_due_at_ms=next_due_ms))
-
-
-def _moments(hit: Hit, in_play: Iterable[Assignment]) -> list[tuple[int, str, Assignment | None]]:
-    if hit.status is HitStatus.DISPOSED:
-        return []
-    moments: list[tuple[int, str, Assignment | None]] = []
-    if not hit.expired:
-        moments.append((hit.expires_at_ms, "expiry", None))
-    for assignment in in_play:
-        if assignment.status is AssignmentStatus.ACCEPTED:
-            moments.append((assignment.deadline_ms, "deadline", assignment))
-        elif assignment.auto_approval_at_ms is not None:
-            moments.append((assignment.auto_approval_at_ms, "approval", assignment))
-    if hit.status in _REVIEW and hit.submitted == 0 and hit.reviewable_at_ms is not None:
-        moments.append((hit.reviewable_at_ms + DISPOSAL_AFTER_MS, "disposal", None))
-    return moments
-
-
-def _expire(before: Hit, after: Hit, at_ms: int) -> Change:
+def expire(before: Hit, after: Hit, at_ms: int) -> Change:
+    """The end of the HIT's time; `after` may have another `expires_at_ms` already."""
     if before.expired:
         return _changed(before, after, at_ms)
     over = replace(after, expired=True)
     # A HIT that is done already has nothing to expire, and MTurk's programs take HITExpired for a HIT left unfinished.
-    events = () if before.status in _REVIEW else (Event(EventType.HIT_EXPIRED, at_ms),)
+    events = () if before.status in UNDER_REVIEW else (Event(EventType.HIT_EXPIRED, at_ms),)
     change = _changed(before, over, at_ms, events=events)
     return replace(change, entries=_hold(change.after, -before.unfilled * before.cost_cents, at_ms))
+
+
+def abandon(hit: Hit, assignments: list[Assignment], at_ms: int) -> Change:
+    """The time for accepted assignments has run out."""
+    return _give_up(hit, assignments, AssignmentStatus.ABANDONED, EventType.ASSIGNMENT_ABANDONED, at_ms)
 
 
 def _give_up(
@@ -251,7 +229,8 @@ def _give_up(
     return replace(change, entries=_hold(change.after, -released, at_ms))
 
 
-def _approve(hit: Hit, judged: list[tuple[Assignment, int]], feedback: str | None, at_ms: int) -> Change:
+def approve_all(hit: Hit, judged: list[tuple[Assignment, int]], feedback: str | None, at_ms: int) -> Change:
+    """Assignments, each with the moment of its approval, are paid together."""
     entries = []
     for assignment, approved_at_ms in judged:
         overrides = assignment.status is AssignmentStatus.REJECTED
@@ -332,12 +311,15 @@ def _changed(
 ) -> Change:
     """The change with the HIT's status, next due moment and version brought into line with its counts."""
     status = _status(after)
-    reviewable_at_ms = (after.reviewable_at_ms or at_ms) if status in _REVIEW else None
-    if status is HitStatus.REVIEWABLE and before.status not in _REVIEW:
+    # Rounds of reviews are told apart by when they were due, and what they do carries the next millisecond.
+    earliest_ms = at_ms if after.reviewed_round_ms is None else max(at_ms, after.reviewed_round_ms + 2)
+    reviewable_at_ms = (after.reviewable_at_ms or earliest_ms) if status in UNDER_REVIEW else None
+    waits_for_review = replace(after, status=status, reviewable_at_ms=reviewable_at_ms).waits_for_review
+    if status is HitStatus.REVIEWABLE and before.status not in UNDER_REVIEW and not waits_for_review:
         events = (*events, Event(EventType.HIT_REVIEWABLE, at_ms))
     candidates = [before.next_due_at_ms, due_ms, None if after.expired else after.expires_at_ms]
     if reviewable_at_ms is not None:
-        candidates.append(reviewable_at_ms + DISPOSAL_AFTER_MS)
+        candidates.append(reviewable_at_ms if waits_for_review else reviewable_at_ms + DISPOSAL_AFTER_MS)
     next_due_at_ms = min(moment for moment in candidates if moment is not None) if any(candidates) else None
     settled = replace(
         after,
@@ -356,4 +338,4 @@ def _status(hit: Hit) -> HitStatus:
         return HitStatus.ASSIGNABLE
     if hit.pending > 0:
         return HitStatus.UNASSIGNABLE
-    return hit.status if hit.status in _REVIEW else HitStatus.REVIEWABLE
+    return hit.status if hit.status in UNDER_REVIEW else HitStatus.REVIEWABLE

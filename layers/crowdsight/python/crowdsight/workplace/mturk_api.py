@@ -58,9 +58,6 @@ class MTurkApi:
     def _answer(self, request: ProxyRequest) -> dict[str, Any]:
         credentials = verify(request, self._find_credentials, self._clock)
         operation = _operation(request.headers["x-amz-target"])
-        perform = OPERATIONS.get(operation.name)
-        if perform is None:
-            raise RequestError("UnsupportedOperation", f"{operation.name} is not offered by this workplace.")
         call = Call(
             requesters=self._requesters,
             requester_id=credentials.requester_id,
@@ -68,7 +65,7 @@ class MTurkApi:
             now_ms=self._clock(),
             given=check(operation.input_shape, _read(request.body)),
         )
-        return dict(present(operation.output_shape, perform(call)))
+        return dict(present(operation.output_shape, OPERATIONS[operation.name](call)))
 
     def _fault(self, error: RequestError | ServiceFault) -> dict[str, Any]:
         # MTurk's messages end in the time of the answer in milliseconds.

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from crowdsight.money import wire_dollars
 from crowdsight.workplace.assignments import Assignment
-from crowdsight.workplace.calls import Answer, Call, page_size, wire_time
+from crowdsight.workplace.bonus_operations import BONUS_OPERATIONS
+from crowdsight.workplace.calls import Answer, Call, page_size, read_cents, require_text, wire_time
 from crowdsight.workplace.events import Event, EventType, Notification
 from crowdsight.workplace.faults import RequestError
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
@@ -16,9 +16,11 @@ from crowdsight.workplace.qualification_operations import QUALIFICATION_OPERATIO
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import OfferedHit, OfferedPage
 from crowdsight.workplace.requirements import normal_requirements
+from crowdsight.workplace.review_operations import REVIEW_OPERATIONS
+from crowdsight.workplace.review_policies import ReviewPolicies, read_policies
+from crowdsight.workplace.worker_operations import WORKER_OPERATIONS
 
 DEFAULT_AUTO_APPROVAL_S = 30 * 86_400
-MAX_REWARD_CENTS = 100_000_000
 LONGEST_LIFETIME_MS = 31_536_000_000
 NOTIFICATION_VERSIONS = ("2006-05-05", "2014-08-15")
 
@@ -36,15 +38,15 @@ def create_hit_type(call: Call) -> Answer:
 def create_hit(call: Call) -> Answer:
     """CreateHIT: a HIT with a type of its own values, and the money for it held."""
     # Everything is checked before the type is kept, so that a refused request leaves nothing.
-    question = _question(call)
-    return _create_hit(call, question, _hit_type(call), is_new_type=True)
+    question, policies = _question(call), _policies(call)
+    return _create_hit(call, question, policies, _hit_type(call), is_new_type=True)
 
 
 def create_hit_with_hit_type(call: Call) -> Answer:
     """CreateHITWithHITType: a HIT of a type there is."""
-    question = _question(call)
+    question, policies = _question(call), _policies(call)
     hit_type = call.requesters.get_hit_type(call.requester_id, call.given["HITTypeId"])
-    return _create_hit(call, question, hit_type, is_new_type=False)
+    return _create_hit(call, question, policies, hit_type, is_new_type=False)
 
 
 def get_hit(call: Call) -> Answer:
@@ -85,6 +87,13 @@ def get_assignment(call: Call) -> Answer:
     return {"Assignment": _assignment(assignment), "HIT": _hit(offered)}
 
 
+def get_file_upload_url(call: Call) -> Answer:
+    """GetFileUploadURL: an error, because no question asks for a file since MTurk ended FileUploadAnswer in 2017."""
+    call.requesters.get_assignment(call.requester_id, call.given["AssignmentId"])
+    question_id = call.given["QuestionIdentifier"]
+    raise RequestError("InvalidParameterValue", f"Question {question_id} of this assignment has no FileUploadAnswer.")
+
+
 def list_assignments_for_hit(call: Call) -> Answer:
     """ListAssignmentsForHIT: what was handed in for a HIT, by time of acceptance."""
     statuses = sorted(set(call.given.get("AssignmentStatuses", ())))
@@ -111,10 +120,7 @@ def approve_assignment(call: Call) -> Answer:
 
 def reject_assignment(call: Call) -> Answer:
     """RejectAssignment: do not pay for it; the Worker must be told why."""
-    feedback = call.given["RequesterFeedback"]
-    if not feedback.strip():
-        raise RequestError("InvalidParameterValue", "RequesterFeedback must tell the Worker why.")
-    call.requesters.reject(call.requester_id, call.given["AssignmentId"], feedback)
+    call.requesters.reject(call.requester_id, call.given["AssignmentId"], require_text(call, "RequesterFeedback"))
     return {}
 
 
@@ -193,6 +199,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
     "DeleteHIT": delete_hit,
     "GetAccountBalance": get_account_balance,
     "GetAssignment": get_assignment,
+    "GetFileUploadURL": get_file_upload_url,
     "GetHIT": get_hit,
     "ListAssignmentsForHIT": list_assignments_for_hit,
     "ListHITs": list_hits,
@@ -204,12 +211,17 @@ OPERATIONS: Mapping[str, Callable[[Call], Answer]] = {
     "UpdateHITReviewStatus": update_hit_review_status,
     "UpdateHITTypeOfHIT": update_hit_type_of_hit,
     "UpdateNotificationSettings": update_notification_settings,
+    **BONUS_OPERATIONS,
     **QUALIFICATION_OPERATIONS,
+    **REVIEW_OPERATIONS,
+    **WORKER_OPERATIONS,
 }
-"""The operations on offer, by MTurk's names."""
+"""Every operation, by MTurk's names."""
 
 
-def _create_hit(call: Call, question: Question, hit_type: HitType, is_new_type: bool) -> Answer:
+def _create_hit(
+    call: Call, question: Question, policies: ReviewPolicies, hit_type: HitType, is_new_type: bool
+) -> Answer:
     _check_qualifications(call, hit_type)
     offered = call.requesters.create_hit(
         call.requesters.create_hit_type(hit_type) if is_new_type else hit_type,
@@ -218,6 +230,7 @@ def _create_hit(call: Call, question: Question, hit_type: HitType, is_new_type: 
         max_assignments=call.given.get("MaxAssignments", 1),
         annotation=call.given.get("RequesterAnnotation", ""),
         token=call.given.get("UniqueRequestToken"),
+        policies=policies,
     )
     return {"HIT": _hit(offered)}
 
@@ -230,7 +243,7 @@ def _hit_type(call: Call) -> HitType:
         title=given["Title"],
         description=given["Description"],
         keywords=given.get("Keywords", ""),
-        reward_cents=_reward_cents(given["Reward"]),
+        reward_cents=read_cents(call, "Reward"),
         assignment_duration_s=given["AssignmentDurationInSeconds"],
         auto_approval_delay_s=given.get("AutoApprovalDelayInSeconds", DEFAULT_AUTO_APPROVAL_S),
         qualification_requirements=normal_requirements(given.get("QualificationRequirements", ())),
@@ -242,19 +255,21 @@ def _check_qualifications(call: Call, hit_type: HitType) -> None:
 
 
 def _question(call: Call) -> Question:
-    for name in ("HITLayoutId", "HITLayoutParameters", "AssignmentReviewPolicy", "HITReviewPolicy"):
-        if name in call.given:
-            raise RequestError("InvalidParameterValue", f"{name} is not offered by this workplace.")
+    if "HITLayoutId" in call.given:
+        layout_id = call.given["HITLayoutId"]
+        raise RequestError(
+            "HITLayoutDoesNotExist",
+            f"HITLayout {layout_id} does not exist. This workplace has no layouts: give the Question itself.",
+        )
+    if "HITLayoutParameters" in call.given:
+        raise RequestError("InvalidParameterValue", "HITLayoutParameters is for a HITLayoutId, of which there is none.")
     if "Question" not in call.given:
         raise RequestError("InvalidParameterValue", "Question is required.")
     return read_question(call.given["Question"])
 
 
-def _reward_cents(text: str) -> int:
-    cents = int(Decimal(text) * 100) if len(text) <= 15 else MAX_REWARD_CENTS + 1
-    if cents > MAX_REWARD_CENTS:
-        raise RequestError("ParameterValidationError", f"Reward must be at most {wire_dollars(MAX_REWARD_CENTS)}.")
-    return cents
+def _policies(call: Call) -> ReviewPolicies:
+    return read_policies(call.given.get("AssignmentReviewPolicy"), call.given.get("HITReviewPolicy"))
 
 
 def _notification(given: Mapping[str, Any]) -> Notification:
@@ -305,7 +320,7 @@ def _hit(offered: OfferedHit) -> Answer:
         "AssignmentDurationInSeconds": hit.assignment_duration_s,
         "RequesterAnnotation": hit.requester_annotation or None,
         "QualificationRequirements": list(hit.qualification_requirements),
-        "HITReviewStatus": "NotReviewed",
+        "HITReviewStatus": "ReviewedAppropriate" if hit.is_reviewed else "NotReviewed",
         "NumberOfAssignmentsPending": hit.pending,
         "NumberOfAssignmentsAvailable": hit.available,
         "NumberOfAssignmentsCompleted": hit.completed,

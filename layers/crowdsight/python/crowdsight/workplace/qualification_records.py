@@ -159,6 +159,7 @@ def standing_from_items(items: Iterable[Item]) -> Standing | None:
     worker: Worker | None = None
     qualifications: dict[str, Qualification] = {}
     requests: dict[str, QualificationRequest] = {}
+    blocked_by: set[str] = set()
     for item in items:
         if item["sk"] == "worker":
             worker = records.worker_from_item(item)
@@ -166,7 +167,9 @@ def standing_from_items(items: Iterable[Item]) -> Standing | None:
             qualifications[item["qualification_type_id"]] = qualification_from_item(item)
         elif item["sk"].startswith(_REQUEST):
             requests[item["qualification_type_id"]] = request_from_item(item)
-    return Standing(worker, qualifications, requests) if worker else None
+        elif item["sk"].startswith(records.BLOCKED_BY):
+            blocked_by.add(item["sk"].removeprefix(records.BLOCKED_BY))
+    return Standing(worker, qualifications, requests, frozenset(blocked_by)) if worker else None
 
 
 def _fields(kind: type[Any], item: Item) -> dict[str, Any]:

@@ -3,7 +3,10 @@
     pk                 sk                            what                               indexes
     hit#<id>           hit                           a HIT                              due, requester, open
     hit#<id>           question                      its question
+    hit#<id>           policies                      its review policies, if any
+    hit#<id>           review#<level>#<time>#<id>    what a review policy found about it or an assignment, and did
     hit#<id>           assignment#<accepted>#<id>    an assignment, answer and all
+    hit#<id>           bonus#<assignment>#<time>#<id>  a bonus for an assignment
     hit#<id>           worker#<worker>               a Worker has or did this HIT; makes that happen once
     assignment#<id>    assignment                    where the assignment lies
     hittype#<id>       hittype                       a HIT type
@@ -21,6 +24,9 @@
     worker#<id>        adjustment#<reference>        the same of an adjustment; makes that there is one a reference
     worker#<id>        message#<time>#<id>           a message to the Worker
     worker#<id>        messagekey#<key>              that the message of this key was sent
+    worker#<id>        worker#block#<requester>      the requester blocks the Worker
+    requester#<id>     block#<worker>                the same, with its reason
+    requester#<id>     worker#<worker>               how much of a Worker's work waits, was approved or rejected
     requester#<id>     message#<time>#<id>           a message to the requester
     staff#<id>         staff                         one of a requester's staff
     email#<address>    person                        who signs in by this e-mail address
@@ -54,6 +60,8 @@ from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
 from crowdsight.workplace.ledger import Account, Earning, LedgerEntry
+from crowdsight.workplace.review_policies import ReviewPolicies, read_policies
+from crowdsight.workplace.reviews import Action, Result, Review, ReviewLevel
 from crowdsight.workplace.sessions import Person, Role
 from crowdsight.workplace.workers import Staff, Worker
 
@@ -63,6 +71,12 @@ ASSIGNABLE = "assignable"
 ASSIGNMENTS, LEDGER, MESSAGES = "assignment#", "ledger#", "message#"
 EARNINGS, ADJUSTMENTS = "earning#", "adjustment#"
 """How the sort keys of assignments, of a requester's ledger, of messages and of a Worker's statement begin."""
+
+BONUSES, REVIEWS = "bonus#", "review#"
+"""How the sort keys of a HIT's bonuses and reviews begin."""
+
+BLOCKS, BLOCKED_BY = "block#", "worker#block#"
+"""How the sort keys of a requester's blocks, and of those of a Worker, begin."""
 
 _START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
 
@@ -190,6 +204,38 @@ def question_to_item(hit_id: str, question_xml: str) -> Item:
     return {"pk": hit_pk(hit_id), "sk": "question", "xml": question_xml}
 
 
+def policies_to_item(hit_id: str, policies: ReviewPolicies) -> Item:
+    """The HIT's review policies as its requester sent them."""
+    return {"pk": hit_pk(hit_id), "sk": "policies"} | dict(policies.members)
+
+
+def policies_from_item(item: Item) -> ReviewPolicies:
+    """The policies that `policies_to_item` wrote."""
+    return read_policies(item.get("assignment"), item.get("hit"))
+
+
+def review_sk(level: ReviewLevel, at_ms: int, subject_id: str) -> str:
+    """Of a review, under its HIT."""
+    return f"{REVIEWS}{level.lower()}#{time_key(at_ms, subject_id)}"
+
+
+def review_to_item(hit_id: str, review: Review) -> Item:
+    """The review, as it lies with its HIT."""
+    keys = {"pk": hit_pk(hit_id), "sk": review_sk(review.level, review.at_ms, review.subject_id)}
+    lists = {
+        "results": [_without_none(asdict(result)) for result in review.results],
+        "actions": [_without_none(asdict(action)) for action in review.actions],
+    }
+    return asdict(review) | lists | keys
+
+
+def review_from_item(item: Item) -> Review:
+    """The review that `review_to_item` wrote."""
+    results = (Result(**values | {"subject_type": ReviewLevel(values["subject_type"])}) for values in item["results"])
+    actions = (Action(**values | {"target_type": ReviewLevel(values["target_type"])}) for values in item["actions"])
+    return Review(ReviewLevel(item["level"]), item["subject_id"], item["at_ms"], tuple(results), tuple(actions))
+
+
 def assignment_to_item(assignment: Assignment) -> Item:
     """The assignment, as it lies with its HIT."""
     keys = {"pk": hit_pk(assignment.hit_id), "sk": assignment_sk(assignment)}
@@ -261,6 +307,26 @@ def earning_from_item(item: Item) -> Earning:
 def earnings_between(first_ms: int, end_ms: int) -> tuple[str, str]:
     """The first and last sort keys of entries from one moment on and before another."""
     return f"{EARNINGS}{first_ms:015d}", f"{EARNINGS}{end_ms:015d}"
+
+
+def block_sk(worker_id: str) -> str:
+    """Under a requester: that they block this Worker."""
+    return f"{BLOCKS}{worker_id}"
+
+
+def blocked_by_sk(requester_id: str) -> str:
+    """Under a Worker: that this requester blocks them."""
+    return f"{BLOCKED_BY}{requester_id}"
+
+
+def worked_for_sk(worker_id: str) -> str:
+    """Under a requester: the counts of this Worker's work for them."""
+    return f"worker#{worker_id}"
+
+
+def bonus_sk(assignment_id: str, granted_at_ms: int, bonus_id: str) -> str:
+    """Of a bonus, under its HIT."""
+    return f"{BONUSES}{assignment_id}#{time_key(granted_at_ms, bonus_id)}"
 
 
 def message_sk(sent_at_ms: int, message_id: str) -> str:

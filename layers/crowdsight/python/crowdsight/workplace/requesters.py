@@ -8,18 +8,24 @@ from crowdsight.dynamodb import Item, TransactionFailed
 from crowdsight.money import FEE_SURCHARGE_FROM_ASSIGNMENTS, fee_cents
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.assignments import SEEN_BY_REQUESTERS, Assignment, AssignmentPage, AssignmentStatus
+from crowdsight.workplace.blocks import Blocks
+from crowdsight.workplace.bonuses import Bonuses
 from crowdsight.workplace.events import DeliveryFailed, Event, Notification, event_document
-from crowdsight.workplace.faults import RequestError
+from crowdsight.workplace.faults import RequestError, wrong_assignment_status
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import id_of
 from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.messages import Messages
+from crowdsight.workplace.notices import Notices
+from crowdsight.workplace.ownership import Ownership
 from crowdsight.workplace.qualification_grants import QualificationGrants
 from crowdsight.workplace.qualification_store import QualificationStore
 from crowdsight.workplace.qualification_types import QualificationTypes
 from crowdsight.workplace.qualifications import canonical_type_id
 from crowdsight.workplace.questions import Question
+from crowdsight.workplace.review_policies import KNOWN_ANSWERS, NO_POLICIES, PLURALITY, ReviewPolicies
+from crowdsight.workplace.review_reports import ReviewReports
 from crowdsight.workplace.store import Store
 from crowdsight.workplace.tokens import UniqueRequestTokens
 
@@ -57,7 +63,8 @@ class OfferedPage:
 class Requesters:
     """Every operation is on behalf of one requester and raises RequestError when it cannot be done.
 
-    `qualification_types` and `qualification_grants` are what they do about qualifications.
+    `blocks`, `bonuses` and `notices` are what they do about Workers, `qualification_types` and `qualification_grants`
+    what they do about qualifications; `review_reports` tell what was done for them.
     """
 
     def __init__(self, store: Store, fee_percent: int, qualifications: QualificationStore, messages: Messages) -> None:
@@ -65,7 +72,12 @@ class Requesters:
         self._table = store.table
         self._clock = store.clock
         self._fee_percent = fee_percent
+        self._own = Ownership(store)
         self._tokens = UniqueRequestTokens(store.table, store.clock)
+        self.blocks = Blocks(store.table, store.clock)
+        self.bonuses = Bonuses(store, fee_percent, self._tokens, messages)
+        self.notices = Notices(store.table, messages)
+        self.review_reports = ReviewReports(store)
         self.qualification_types = QualificationTypes(qualifications, MAX_PAGE_BYTES)
         self.qualification_grants = QualificationGrants(
             qualifications, self.qualification_types, messages, MAX_PAGE_BYTES
@@ -99,6 +111,7 @@ class Requesters:
         max_assignments: int = 1,
         annotation: str = "",
         token: str | None = None,
+        policies: ReviewPolicies = NO_POLICIES,
     ) -> OfferedHit:
         """Offer a HIT and hold the money for it.
 
@@ -124,8 +137,12 @@ class Requesters:
             max_assignments=max_assignments,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + lifetime_s * MS_PER_S,
+            assignment_policy=KNOWN_ANSWERS if policies.assignment else None,
+            hit_policy=PLURALITY if policies.hit else None,
         )
         steps = [self._table.put_step("question", records.question_to_item(hit_id, question.xml))]
+        if policies.members:
+            steps.append(self._table.put_step("policies", records.policies_to_item(hit_id, policies)))
         change = lifecycle.create(hit)
         if token is None:
             self._store.add_hit(change, steps)
@@ -140,7 +157,7 @@ class Requesters:
 
     def get_hit(self, requester_id: str, hit_id: str) -> OfferedHit:
         """The HIT at this moment, disposed or not. Raises RequestError HITDoesNotExist."""
-        hit = self._own_hit(requester_id, hit_id)
+        hit = self._own.hit(requester_id, hit_id)
         return OfferedHit(hit, self._store.question_xml(hit_id))
 
     def list_hits(self, requester_id: str, limit: int, start: str | None = None) -> OfferedPage:
@@ -195,7 +212,7 @@ class Requesters:
                 )
             return lifecycle.extend(hit, additional, now_ms)
 
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         if token is None:
             return self._store.change_hit(hit_id, decide).after
         self._tokens.refuse_repeated_extension(requester_id, hit_id, token)
@@ -214,7 +231,7 @@ class Requesters:
             _require(hit, _NOT_DISPOSED)
             return lifecycle.change_expiration(hit, expires_at_ms, now_ms)
 
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
 
     def set_reviewing(self, requester_id: str, hit_id: str, reviewing: bool) -> Hit:
@@ -224,7 +241,7 @@ class Requesters:
             _require(hit, (HitStatus.REVIEWABLE if reviewing else HitStatus.REVIEWING,))
             return lifecycle.set_reviewing(hit, reviewing, now_ms)
 
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
 
     def change_hit_type(self, requester_id: str, hit_id: str, hit_type_id: str) -> Hit:
@@ -232,7 +249,7 @@ class Requesters:
 
         Raises RequestError HITDoesNotExist, HITTypeDoesNotExist, InvalidHITState, InsufficientFunds.
         """
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         hit_type = self.get_hit_type(requester_id, hit_type_id)
 
         def decide(hit: Hit, now_ms: int) -> Change:
@@ -256,14 +273,14 @@ class Requesters:
                 )
             return lifecycle.dispose(hit, now_ms)
 
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         return self._store.change_hit(hit_id, decide).after
 
     def get_assignment(self, requester_id: str, assignment_id: str) -> Assignment:
         """A submitted assignment. Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState."""
-        assignment = self._own_assignment(requester_id, assignment_id)
+        assignment = self._own.assignment(requester_id, assignment_id)
         if assignment.status not in SEEN_BY_REQUESTERS:
-            raise _wrong_status(SEEN_BY_REQUESTERS)
+            raise wrong_assignment_status(SEEN_BY_REQUESTERS)
         return assignment
 
     def list_assignments(
@@ -273,7 +290,7 @@ class Requesters:
 
         Raises RequestError HITDoesNotExist.
         """
-        self._own_hit(requester_id, hit_id)
+        self._own.hit(requester_id, hit_id)
         wanted = set(statuses) or {status.value for status in SEEN_BY_REQUESTERS}
         pk = records.hit_pk(hit_id)
         key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if start else None
@@ -300,7 +317,7 @@ class Requesters:
 
         Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState, InsufficientFunds.
         """
-        first = self._own_assignment(requester_id, assignment_id)
+        first = self._own.assignment(requester_id, assignment_id)
         allowed = [AssignmentStatus.SUBMITTED] + ([AssignmentStatus.REJECTED] if override_rejection else [])
 
         def decide(hit: Hit, now_ms: int) -> Change:
@@ -315,7 +332,7 @@ class Requesters:
 
     def reject(self, requester_id: str, assignment_id: str, feedback: str) -> Assignment:
         """Do not pay for a submitted assignment. Raises RequestError AssignmentDoesNotExist, InvalidAssignmentState."""
-        first = self._own_assignment(requester_id, assignment_id)
+        first = self._own.assignment(requester_id, assignment_id)
 
         def decide(hit: Hit, now_ms: int) -> Change:
             assignment = self._judged(first, [AssignmentStatus.SUBMITTED])
@@ -349,22 +366,10 @@ class Requesters:
                 "InvalidTransportEndpoint", f"The notification could not be sent to its destination: {error}"
             ) from error
 
-    def _own_hit(self, requester_id: str, hit_id: str) -> Hit:
-        hit = self._store.find_hit(hit_id)
-        if hit is None or hit.requester_id != requester_id:
-            raise RequestError("HITDoesNotExist", f"Hit {hit_id} does not exist.")
-        return hit
-
-    def _own_assignment(self, requester_id: str, assignment_id: str) -> Assignment:
-        assignment = self._store.find_assignment(assignment_id)
-        if assignment is None or assignment.requester_id != requester_id:
-            raise RequestError("AssignmentDoesNotExist", f"Assignment {assignment_id} does not exist.")
-        return assignment
-
     def _judged(self, first: Assignment, allowed: list[AssignmentStatus]) -> Assignment:
         assignment = self._store.read_assignment(first.hit_id, records.assignment_sk(first))
         if assignment.status not in allowed:
-            raise _wrong_status(allowed)
+            raise wrong_assignment_status(allowed)
         return assignment
 
     def _list(
@@ -411,8 +416,3 @@ def _require(hit: Hit, statuses: Collection[HitStatus]) -> None:
             f"This HIT is currently in the state '{hit.status.value}'.  This operation can be called with a status"
             f" of: {allowed}",
         )
-
-
-def _wrong_status(allowed: Collection[AssignmentStatus]) -> RequestError:
-    names = ",".join(status.value for status in allowed)
-    return RequestError("InvalidAssignmentState", f"This operation can be called with a status of: {names}")

@@ -96,11 +96,15 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Standing:
-    """A Worker with all that they hold, held and asked for, each by the type's id."""
+    """A Worker with all that they hold, held and asked for, each by the type's id.
+
+    `blocked_by`: the requesters who let the Worker do none of their HITs.
+    """
 
     worker: Worker
     qualifications: Mapping[str, Qualification]
     requests: Mapping[str, QualificationRequest]
+    blocked_by: frozenset[str] = frozenset()
 
     def value_of(self, qualification_type_id: str) -> int | Locale | None:
         """The value of the Worker's qualification of this type; None if they do not hold one."""

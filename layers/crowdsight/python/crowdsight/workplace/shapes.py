@@ -22,11 +22,13 @@ LENGTHS: Mapping[str, tuple[int, int]] = {
     "RequesterAnnotation": (0, 255),
     "RequesterFeedback": (0, 1_024),
     "Destination": (1, 1_024),
+    "Reason": (0, 4_096),
+    "Subject": (1, 200),
+    "MessageText": (1, 4_096),
     "QualificationTypeId": (1, 64),
     "QualificationRequestId": (1, 64),
     "Name": (1, 200),
     "Query": (0, 1_000),
-    "Reason": (0, 1_024),
 }
 RANGES: Mapping[str, tuple[int, int]] = {
     "LifetimeInSeconds": (30, 31_536_000),
@@ -43,6 +45,8 @@ COUNTS: Mapping[str, tuple[int, int]] = {
     "LocaleValues": (0, 30),
     "EventTypes": (0, 12),
     "AssignmentStatuses": (0, 3),
+    "PolicyLevels": (0, 2),
+    "WorkerIds": (1, 100),
 }
 
 

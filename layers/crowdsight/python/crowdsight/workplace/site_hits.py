@@ -45,6 +45,8 @@ class HitPages:
         session = self._visits.require_session(request)
         hit = self._workplace.get_hit(hit_id)
         mine = self._workplace.find_accepted(hit_id, session.worker_id)
+        if mine is None:
+            self._workplace.check_preview(hit, session.worker_id)
         if mine is None and not hit.available:
             raise HitNotAvailable("Its time is over, or others were faster.")
         if mine is None:

@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Step, Table, TransactionFailed
-from crowdsight.workplace import lifecycle, records
+from crowdsight.workplace import records
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.due import next_due_change
 from crowdsight.workplace.events import (
     DROP_AFTER_MS,
     RETRY_AFTER_MS,
@@ -28,6 +29,7 @@ from crowdsight.workplace.faults import HitNotFound, InsufficientFunds, ServiceF
 from crowdsight.workplace.hits import Hit
 from crowdsight.workplace.ledger import Earning, LedgerEntry
 from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.review_policies import NO_POLICIES, ReviewPolicies
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +70,21 @@ class Store:
     def _bring_up_to_date(self, hit: Hit, now_ms: int) -> Hit | None:
         """The HIT with every change that is due, some assignments a transaction; None if others have changed it."""
         assignments: dict[str, Assignment] | None = None
+        policies = NO_POLICIES
         while hit.next_due_at_ms is not None and hit.next_due_at_ms <= now_ms:
             if assignments is None:
                 assignments = {assignment.assignment_id: assignment for assignment in self.all_assignments(hit.hit_id)}
-            change = lifecycle.next_due_change(hit, assignments.values(), now_ms)
+                policies = self._policies(hit)
+            change = next_due_change(hit, assignments.values(), now_ms, policies)
             if change is None:
                 return hit
-            if not self._write(change):
+            try:
+                is_written = self._write(change)
+            except InsufficientFunds:
+                # Only a review policy takes money by itself, for one more assignment. It does without.
+                change = next_due_change(hit, assignments.values(), now_ms, policies, can_pay=False) or change
+                is_written = self._write(change)
+            if not is_written:
                 return None
             hit = change.after
             assignments |= {after.assignment_id: after for _, after in change.assignments}
@@ -93,6 +103,14 @@ class Store:
         if item is None:
             raise HitNotFound("There is no such HIT.")
         return str(item["xml"])
+
+    def _policies(self, hit: Hit) -> ReviewPolicies:
+        if hit.assignment_policy is None and hit.hit_policy is None:
+            return NO_POLICIES
+        item = self.table.get(records.hit_pk(hit.hit_id), "policies")
+        if item is None:
+            raise ServiceFault()
+        return records.policies_from_item(item)
 
     def change_hit(self, hit_id: str, decide: Decide, more_steps: Sequence[Step] = ()) -> Change:
         """Bring one transition about and return it as written.
@@ -201,6 +219,10 @@ class Store:
             steps.append(table.put_step("ledger", records.entry_to_item(entry), "attribute_not_exists(pk)"))
         for earning in _earnings(change):
             steps.append(table.put_step("earning", records.earning_to_item(earning), "attribute_not_exists(pk)"))
+        for review in change.reviews:
+            steps.append(
+                table.put_step("review", records.review_to_item(hit.hit_id, review), "attribute_not_exists(pk)")
+            )
         return steps + self._account_steps(hit.requester_id, change.entries)
 
     def _assignment_steps(self, before: Assignment | None, after: Assignment) -> list[Step]:
@@ -215,11 +237,18 @@ class Store:
         elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
             steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), records.holder_sk(after.worker_id)))
         deltas = _worker_deltas(before, after)
+        if not deltas:
+            return steps  # something was noted that the Worker's counts do not show
         condition = "accepted < :limit" if before is None else None
         expression = "ADD " + ", ".join(f"{name} :{name}" for name in deltas)
         values = deltas | ({"limit": MAX_ACCEPTED} if before is None else {})
         pk = records.worker_pk(after.worker_id)
         steps.append(table.update_step("worker", pk, "worker", expression, condition, values))
+        counted: dict[str, int] = {name: deltas[name] for name in ("waiting", "approved", "rejected") if name in deltas}
+        if counted:
+            expression = "ADD " + ", ".join(f"{name} :{name}" for name in counted)
+            pk, sk = records.requester_pk(after.requester_id), records.worked_for_sk(after.worker_id)
+            steps.append(table.update_step("worked_for", pk, sk, expression, values=counted))
         return steps
 
     def _account_steps(self, requester_id: str, entries: tuple[LedgerEntry, ...]) -> list[Step]:

@@ -10,7 +10,7 @@ LIFETIME_MS = 86_400 * MS_PER_S
 
 
 class UniqueRequestTokens:
-    """Tokens of all requesters; one token may be used once for creating and once for extending each HIT."""
+    """Tokens of all requesters; one may be used once for creating a HIT, for a bonus, and for extending each HIT."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -24,6 +24,10 @@ class UniqueRequestTokens:
         """The write that goes with an extension of a HIT; its condition fails when the token is in use."""
         return self._step(requester_id, f"extend#{hit_id}#{token}", hit_id)
 
+    def bonus(self, requester_id: str, token: str, bonus_id: str) -> Step:
+        """The write that goes with a bonus; its condition fails when the token is in use."""
+        return self._step(requester_id, f"bonus#{token}", bonus_id)
+
     def refuse_repeated_creation(self, requester_id: str, token: str) -> None:
         """Raises RequestError HitAlreadyExists, the HIT's id being in the message."""
         hit_id = self._made(requester_id, f"create#{token}")
@@ -34,6 +38,15 @@ class UniqueRequestTokens:
         """Raises RequestError DuplicateRequest, with the text that MTurk used."""
         if self._made(requester_id, f"extend#{hit_id}#{token}"):
             raise RequestError("DuplicateRequest", f'The idempotency token "{token}" has already been processed.')
+
+    def refuse_repeated_bonus(self, requester_id: str, token: str) -> None:
+        """Raises RequestError DuplicateRequest, the bonus's id being in the message."""
+        bonus_id = self._made(requester_id, f"bonus#{token}")
+        if bonus_id:
+            raise RequestError(
+                "DuplicateRequest",
+                f'The idempotency token "{token}" has already been processed. The request was {bonus_id}.',
+            )
 
     def _step(self, requester_id: str, use: str, made: str) -> Step:
         now_ms = self._clock()

@@ -10,7 +10,8 @@ class Worker:
     """A person who does HITs.
 
     `accepted`: assignments in hand now. `waiting`: submitted ones that wait for approval, worth `waiting_cents`.
-    `earned_cents`: rewards of all approved assignments. `adjusted_cents`: the operator's adjustments, more and less.
+    `earned_cents`: rewards of all approved assignments. `bonus_cents`: all bonuses, which come on top.
+    `adjusted_cents`: the operator's adjustments, more and less.
     `session_version` is raised to end the Worker's sessions. One who `is_suspended` can do nothing. `email`: by which
     the Worker can sign in, "" for none.
     `country` and `subdivision`: where the Worker is, by the codes of ISO 3166; None until somebody says so.
@@ -25,6 +26,7 @@ class Worker:
     rejected: int = 0
     waiting_cents: int = 0
     earned_cents: int = 0
+    bonus_cents: int = 0
     adjusted_cents: int = 0
     session_version: int = 0
     is_suspended: bool = False

@@ -62,10 +62,11 @@ class Workplace:
         self._qualifications = QualificationStore(table, clock, new_id)
         self.qualifications = WorkerQualifications(self._qualifications)
         self.requesters = Requesters(self._store, fee_percent, self._qualifications, self.messages)
+        self._blocks = self.requesters.blocks
 
     def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
         """HITs that can be accepted now, oldest first; with `worker_id`, without those the Worker has or did, and
-        without those that only Workers with other qualifications may see.
+        without those that only Workers with other qualifications may see, or that a requester keeps from the Worker.
 
         A page may be shorter than `limit` and still have a next one. The list may lag a moment behind, as an index
         does; `accept` decides. A `start` that is no `next_start` gives the first page.
@@ -119,7 +120,8 @@ class Workplace:
         return change.assignments[0][1]
 
     def check_preview(self, hit: Hit, worker_id: str) -> None:
-        """Raises NotQualified unless the Worker may look at the HIT's question before accepting it; WorkerNotFound."""
+        """Raises NotQualified or HitNotAvailable unless the Worker may look at the HIT's question before accepting it;
+        WorkerNotFound."""
         self._require_qualified(hit, worker_id, Action.PREVIEW)
 
     def find_accepted(self, hit_id: str, worker_id: str) -> Assignment | None:
@@ -218,7 +220,12 @@ class Workplace:
         return self._store.sweep(is_time_up)
 
     def _require_qualified(self, hit: Hit, worker_id: str, action: Action) -> list[Step]:
-        """Checks that what the Worker holds stays so until the write that they go with. Raises NotQualified."""
+        """Checks that what the Worker holds stays so until the write that they go with.
+
+        Raises NotQualified, and HitNotAvailable when the HIT's requester blocks the Worker.
+        """
+        if self._blocks.is_blocked(worker_id, hit.requester_id):
+            raise HitNotAvailable("This HIT is not available to you.")
         if not hit.qualification_requirements:
             return []
         standing = self._qualifications.find_standing(worker_id)
@@ -250,7 +257,10 @@ class Workplace:
 
 
 def _may_see(standing: Standing | None, hit: Hit) -> bool:
-    return standing is None or not standing.unmet(hit.qualification_requirements, Action.DISCOVER)
+    if standing is None:
+        return True
+    is_blocked = hit.requester_id in standing.blocked_by
+    return not is_blocked and not standing.unmet(hit.qualification_requirements, Action.DISCOVER)
 
 
 def _open_start(hit: Hit) -> str:
