@@ -15,6 +15,8 @@ from client.stack import Stack
 from client.tasks import TaskClient
 from local.running import RunningStack
 from local.synthesis import ROOT
+from tests.browser.doing_hits import Doing, accept
+from tests.browser.small_site import SmallSite, serve_site
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -91,5 +93,26 @@ def sign_in(stack: Stack, chromium: Browser) -> Iterator[SignIn]:
         return page
 
     yield sign_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def small_site() -> Iterator[SmallSite]:
+    with serve_site() as site:
+        yield site
+
+
+@pytest.fixture
+def start_hit(small_site: SmallSite, chromium: Browser) -> Iterator[Callable[..., Doing]]:
+    """A new Worker in a browser of their own, with a new HIT in hand: `start_hit(content, kind, height_px)`."""
+    contexts: list[BrowserContext] = []
+
+    def start_hit(content: str, *arguments: Any, viewport: ViewportSize = DESKTOP, **options: Any) -> Doing:
+        context = chromium.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        return accept(small_site, context, content, *arguments)
+
+    yield start_hit
     for context in contexts:
         context.close()

@@ -13,6 +13,7 @@ from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
 from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, SiteError
 from crowdsight.workplace.site_hits import HITS_ON_A_PAGE
+from crowdsight.workplace.site_pages import FRAME_FREEDOMS
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -246,7 +247,7 @@ class TestFindingHits:
     ) -> None:
         hit_id = workplace.offer(frame_height_px=450)
         page = ada.get(f"/hits/{hit_id}")
-        assert page.frame["sandbox"] == "allow-scripts allow-forms"
+        assert page.frame["sandbox"] == FRAME_FREEDOMS
         assert page.frame["height"] == "450"
         source = urlsplit(str(page.frame["src"]))
         assert source.path == f"/frames/{hit_id}"
@@ -302,7 +303,7 @@ class TestDoingOne:
         page = ada.get(f"/frames/{workplace.offer(content, frame_height_px=300)}")
         assert page.html == content
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert page.headers["Content-Security-Policy"] == ("sandbox allow-scripts allow-forms; frame-ancestors 'self'")
+        assert page.headers["Content-Security-Policy"] == f"sandbox {FRAME_FREEDOMS}; frame-ancestors 'self'"
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
@@ -477,8 +478,8 @@ class TestSubmitting:
             ('{"assignmentId": "1"}', "application/json", 400),
             ("a=%ff", FORM_TYPE, 400),
             ("\ud800", FORM_TYPE, 400),
-            ("a=1&" * 101, FORM_TYPE, 413),
-            ("a=" + "x" * 65_536, FORM_TYPE, 413),
+            ("a=1&" * 501, FORM_TYPE, 413),
+            ("a=" + "x" * 262_144, FORM_TYPE, 413),
             ("x" * 9_000_000, FORM_TYPE, 413),
         ],
     )

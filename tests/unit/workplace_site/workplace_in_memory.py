@@ -48,7 +48,7 @@ class WorkplaceInMemory(Workplace):
         lifetime_s: int = 86_400,
         annotation: str = "",
     ) -> str:
-        """Offer a HIT; its id. `content`: a page, or for EXTERNAL its address."""
+        """Offer a HIT; its id. `content`: a page, for EXTERNAL its address, for FORM the form's XML."""
         hit_type = self.requesters.create_hit_type(
             HitType("", REQUESTER, title, description, "", reward_cents, assignment_duration_s, 30 * 86_400, ())
         )
@@ -77,6 +77,8 @@ def site_of(
 
 
 def _question_xml(kind: QuestionKind, content: str, frame_height_px: int) -> str:
+    if kind is QuestionKind.FORM:
+        return content
     height = f"<FrameHeight>{frame_height_px}</FrameHeight>"
     if kind is QuestionKind.EXTERNAL:
         url = f"<ExternalURL>{escape(content)}</ExternalURL>"

@@ -65,10 +65,11 @@ def _check_selection(answer: Selection, selected: tuple[str, ...], other: str, i
     if count == 0 and not is_required:
         return
     if count < max(answer.min_count, int(is_required)) or len(selected) > answer.max_count:
-        raise _Problem(_how_many(answer))
+        raise _Problem(how_many(answer))
 
 
-def _how_many(answer: Selection) -> str:
+def how_many(answer: Selection) -> str:
+    """How many to select, for the Worker."""
     least, most = max(1, answer.min_count), answer.max_count
     if least == most:
         return "Please choose one." if most == 1 else f"Please choose {most}."

@@ -12,8 +12,10 @@ from urllib.parse import parse_qsl
 from crowdsight.proxy_request import ProxyRequest
 from crowdsight.workplace.site_errors import BadForm, FormTooLarge
 
-MAX_FORM_BYTES = 64 * 1024
-MAX_FORM_FIELDS = 100
+MAX_FORM_BYTES = 256 * 1024
+"""As much as an answer of 64 KiB takes when each of its bytes is written as three."""
+
+MAX_FORM_FIELDS = 500
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
@@ -60,7 +62,7 @@ class Request(ProxyRequest):
     def form(self) -> Fields:
         """The submitted fields, urlencoded or multipart text.
 
-        At most 64 KiB and 100 fields. Raises FormTooLarge; BadForm for another type, a file, or what is not UTF-8.
+        At most 256 KiB and 500 fields. Raises FormTooLarge; BadForm for another type, a file, or what is not UTF-8.
         """
         if len(self.body) > MAX_FORM_BYTES:
             raise FormTooLarge(f"A form may have at most {MAX_FORM_BYTES // 1024} KiB.")

@@ -1,6 +1,7 @@
 """The worker site's pages and assets: templates with everything escaped, and the headers that fence them in."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +11,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crowdsight.money import shown_dollars
+from crowdsight.workplace.form_answers import how_many
+from crowdsight.workplace.formatted_content import sanitize
 from crowdsight.workplace.site_http import Response
 
 _HERE = Path(__file__).parent
 _ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+CROWD_ELEMENTS = "crowd-html-elements.js"
+_CROWD_ELEMENTS_ADDRESS = re.compile(r"(?:https?:)?//assets\.crowd\.aws/crowd-html-elements\.js", re.IGNORECASE)
+
+FRAME_FREEDOMS = "allow-scripts allow-forms allow-modals allow-downloads allow-popups allow-popups-to-escape-sandbox"
+"""What a requester's page may do: all that touches nothing of the site. Links to surveys open pages of their own."""
 
 _OWN_CONTENT = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -54,6 +63,8 @@ class Pages:
             "about": about,
             "moment": moment,
             "iso": iso,
+            "sanitized": sanitize,
+            "how_many": how_many,
         }
         self._assets, self._asset_names = _read_assets(_HERE / "static")
 
@@ -74,14 +85,21 @@ class Pages:
         """A page for the question's frame: what is shown there once an answer is in."""
         return self._html(template, prefix, values, status, f"{_OWN_CONTENT}frame-ancestors 'self'", ())
 
-    def question(self, html: str, prefix: str, tell_height: bool) -> Response:
-        """A requester's own page, as it is, with an origin of its own wherever it is opened.
+    def form_page(self, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A QuestionForm for the question's frame. Its pictures, sounds and films may come from anywhere by https."""
+        policy = f"{_OWN_CONTENT.replace('img-src', 'media-src https:; img-src https:')}frame-ancestors 'self'"
+        return self._html("question_form.html", prefix, values, status, policy, None)
 
-        `tell_height`: it also tells the page around it how high it is.
+    def question(self, html: str, prefix: str, tell_height: bool) -> Response:
+        """A requester's own page, with an origin of its own wherever it is opened.
+
+        AWS's script of Crowd HTML Elements, if it asks for that, is ours. `tell_height`: it also tells the page around
+        it how high it is.
         """
+        html = _CROWD_ELEMENTS_ADDRESS.sub(self.asset(prefix, CROWD_ELEMENTS), html)
         if tell_height:
             html += f'\n<script src="{self.asset(prefix, "frame.js")}"></script>\n'
-        policy = "sandbox allow-scripts allow-forms; frame-ancestors 'self'"
+        policy = f"sandbox {FRAME_FREEDOMS}; frame-ancestors 'self'"
         return _respond(200, html, "text/html", _PERSONAL | {"Content-Security-Policy": policy})
 
     def asset(self, prefix: str, name: str) -> str:
@@ -89,7 +107,13 @@ class Pages:
         return f"{prefix}/static/{self._asset_names[name]}"
 
     def serve_asset(self, hashed_name: str) -> Response | None:
-        """The file at such an address, for ever; None if there is none."""
+        """The file at such an address, for ever; None if there is none.
+
+        The Crowd HTML Elements are also at an address without a hash, for pages elsewhere.
+        """
+        if hashed_name == CROWD_ELEMENTS:
+            content, content_type = self._assets[self._asset_names[CROWD_ELEMENTS]]
+            return _respond(200, content, content_type, {"Cache-Control": "public, max-age=3600"})
         if hashed_name not in self._assets:
             return None
         content, content_type = self._assets[hashed_name]
@@ -164,11 +188,16 @@ def _respond(
 
 
 def _read_assets(folder: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Contents and types by hashed name, and hashed names by name."""
+    """Contents and types by hashed name, and hashed names by name. A folder's scripts are one, in order, in a scope."""
     assets, names = {}, {}
     for path in sorted(folder.iterdir()):
-        content = path.read_text(encoding="utf-8")
-        hashed_name = f"{path.stem}.{hashlib.sha256(content.encode()).hexdigest()[:12]}{path.suffix}"
-        assets[hashed_name] = (content, _ASSET_TYPES[path.suffix])
-        names[path.name] = hashed_name
+        if path.is_dir():
+            parts = [part.read_text(encoding="utf-8") for part in sorted(path.iterdir())]
+            name, content = f"{path.name}.js", "\n".join(['"use strict";\n(() => {', *parts, "})();\n"])
+        else:
+            name, content = path.name, path.read_text(encoding="utf-8")
+        stem, _, ending = name.rpartition(".")
+        hashed_name = f"{stem}.{hashlib.sha256(content.encode()).hexdigest()[:12]}.{ending}"
+        assets[hashed_name] = (content, _ASSET_TYPES[f".{ending}"])
+        names[name] = hashed_name
     return assets, names

@@ -1,13 +1,15 @@
 """The worker site's frames: the requester's question in an origin of its own, and the answers that come from there."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from crowdsight.money import shown_dollars
 from crowdsight.workplace.assignments import AssignmentStatus
-from crowdsight.workplace.faults import AssignmentOver, WorkerError
+from crowdsight.workplace.faults import AssignmentOver, FormIncomplete, WorkerError
+from crowdsight.workplace.question_form import QuestionForm
 from crowdsight.workplace.questions import Question, QuestionKind
 from crowdsight.workplace.sessions import Session
 from crowdsight.workplace.site_errors import (
@@ -19,12 +21,16 @@ from crowdsight.workplace.site_errors import (
     more_headers,
 )
 from crowdsight.workplace.site_http import Fields, Request, Response
+from crowdsight.workplace.site_pages import FRAME_FREEDOMS
 from crowdsight.workplace.site_visits import Visits, require_id
 
 PREVIEW_ASSIGNMENT_ID = "ASSIGNMENT_ID_NOT_AVAILABLE"
 """MTurk's word for: this is a preview."""
 
 SUBMIT_PATH = "/mturk/externalSubmit"
+RESERVED_FIELDS = ("assignmentId", "hitId")
+"""Never answers, as on MTurk."""
+
 DONE = (AssignmentStatus.SUBMITTED, AssignmentStatus.APPROVED, AssignmentStatus.REJECTED)
 
 _MTURK_SUBMIT_ADDRESS = re.compile(
@@ -34,10 +40,11 @@ _MTURK_SUBMIT_ADDRESS = re.compile(
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a question comes from and how high it is (0 = as high as its content)."""
+    """Where a question comes from, how high it is (0 = as high as its content), and what its sandbox allows."""
 
     address: str
     height_px: int
+    freedoms: str = FRAME_FREEDOMS
 
 
 class QuestionPages:
@@ -62,6 +69,8 @@ class QuestionPages:
         if assignment_id == PREVIEW_ASSIGNMENT_ID:
             self._workplace.check_preview(self._workplace.get_hit(hit_id), session.worker_id)
         question = self._workplace.get_question(hit_id)
+        if question.form:
+            return self._show_form(request, question.form, assignment_id)
         if question.kind is not QuestionKind.HTML:
             raise NoSuchPage
         submit_address = f"{request.prefix}{SUBMIT_PATH}"
@@ -82,14 +91,40 @@ class QuestionPages:
             status, heading = STATUSES_AND_HEADINGS[error.code]
             return self._visits.framed(request, status, heading, error.message, headers=more_headers(error))
 
+    def _show_form(
+        self,
+        request: Request,
+        form: QuestionForm,
+        assignment_id: str,
+        given: Sequence[tuple[str, str]] = (),
+        problems: Mapping[int, str] = MappingProxyType({}),
+    ) -> Response:
+        by_name: dict[str, list[str]] = {}
+        for name, value in given:
+            by_name.setdefault(name, []).append(value)
+        values = {
+            "form": form,
+            "given": by_name,
+            "problems": problems,
+            "assignment_id": assignment_id,
+            "is_preview": assignment_id == PREVIEW_ASSIGNMENT_ID,
+            "submit_address": f"{request.prefix}{SUBMIT_PATH}",
+        }
+        return self._visits.pages.form_page(request.prefix, values, 422 if problems else 200)
+
     def _hand_in(self, request: Request, assignment_id: str, fields: Fields) -> Response:
         require_id(assignment_id)
         framed = self._visits.framed
+        answers = [(name, value) for name, value in fields if name not in RESERVED_FIELDS]
         try:
-            answers = [(name, value) for name, value in fields if name != "assignmentId"]
             assignment = self._workplace.submit(
                 assignment_id, answers, lambda worker_id: self._visits.count(request, "submit", worker_id)
             )
+        except FormIncomplete as error:
+            form = self._workplace.get_question(self._workplace.get_assignment(assignment_id).hit_id).form
+            if form is None:
+                raise
+            return self._show_form(request, form, assignment_id, answers, error.problems)
         except AssignmentOver:
             assignment = self._workplace.get_assignment(assignment_id)
             if assignment.status not in DONE:
@@ -104,11 +139,15 @@ def make_frame(request: Request, question: Question, hit_id: str, assignment_id:
     query = {"assignmentId": assignment_id, "hitId": hit_id}
     if assignment_id != PREVIEW_ASSIGNMENT_ID:
         query |= {"workerId": session.worker_id, "turkSubmitTo": request.address}
-    if question.kind is QuestionKind.HTML:
+    if question.kind is not QuestionKind.EXTERNAL:
         return Frame(f"{request.prefix}/frames/{hit_id}?{urlencode(query)}", question.frame_height_px)
     address, hash_mark, fragment = question.content.partition("#")
     joint = "&" if "?" in address else "?"
-    return Frame(f"{address}{joint}{urlencode(query)}{hash_mark}{fragment}", question.frame_height_px)
+    return Frame(
+        f"{address}{joint}{urlencode(query)}{hash_mark}{fragment}",
+        question.frame_height_px,
+        f"{FRAME_FREEDOMS} allow-same-origin",  # its own origin, which is another site's
+    )
 
 
 def frame_sources(question: Question) -> str:

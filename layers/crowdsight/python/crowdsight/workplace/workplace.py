@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Step, Table
 from crowdsight.workplace import lifecycle, records
-from crowdsight.workplace.answers import answers_document
+from crowdsight.workplace.answers import answers_document, write_answers
 from crowdsight.workplace.assignments import Assignment, AssignmentPage, AssignmentStatus
 from crowdsight.workplace.events import SendEvent
 from crowdsight.workplace.faults import (
@@ -19,6 +19,7 @@ from crowdsight.workplace.faults import (
     WorkerNotFound,
     WorkerSuspended,
 )
+from crowdsight.workplace.form_answers import check_answers
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.messages import Messages
@@ -151,12 +152,14 @@ class Workplace:
         """Hand in the answers, names and values in the form's order. Whoever knows the assignment's id may.
 
         `check_worker` is given the Worker's id before anything is changed, and may raise what it will.
-        Raises AssignmentNotFound, AssignmentOver (also when it was submitted before), AnswerRefused, WorkerSuspended.
+        Raises AssignmentNotFound, AssignmentOver (also when it was submitted before), WorkerSuspended, AnswerRefused,
+        and FormIncomplete when the question is a form and its answers are not what it asks for.
         """
         first = self.get_assignment(assignment_id)
         check_worker(first.worker_id)
         self._require_active(first.worker_id)
-        answer_xml = answers_document(answer_fields)
+        form = self.get_question(first.hit_id).form
+        answer_xml = write_answers(check_answers(form, answer_fields)) if form else answers_document(answer_fields)
 
         def decide(hit: Hit, now_ms: int) -> Change:
             return lifecycle.submit(hit, self._in_hand(first), answer_xml, now_ms)

@@ -1,5 +1,6 @@
 // The work page's conveniences; the page works without them.
-// From the question's frame: {type: "crowdsight-height", height: pixels}, {type: "crowdsight-submitted"}.
+// From the question's frame: {type: "crowdsight-height", height: pixels}, {type: "crowdsight-look", top: pixels},
+// {type: "crowdsight-submitted"}.
 // To it: {type: "crowdsight-key", key: "y"}.
 "use strict";
 
@@ -16,6 +17,10 @@ if (frame) {
     if (message.type === "crowdsight-height" && frame.classList.contains("fit") && Number.isFinite(message.height)) {
       const height = Math.min(Math.max(Math.ceil(message.height), MIN_HEIGHT_PX), MAX_HEIGHT_PX);
       frame.style.height = `${height}px`;
+    }
+    if (message.type === "crowdsight-look" && frame.classList.contains("fit") && Number.isFinite(message.top)) {
+      const top = frame.getBoundingClientRect().top + Math.min(Math.max(message.top, 0), MAX_HEIGHT_PX);
+      scrollBy({ top: top - 16, behavior: "instant" });
     }
     if (message.type === "crowdsight-submitted" && work) location.assign(work.dataset.afterSubmission);
   });

@@ -1,0 +1,95 @@
+"""Workers who do one HIT each on a small site, what they leave for its requester, and what it looked like."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, Route, expect
+
+from crowdsight.workplace.answers import Answer, read_answers
+from crowdsight.workplace.questions import QuestionKind
+from local.synthesis import ROOT
+from tests.browser.small_site import SmallSite
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+PICTURES = "https://pictures.example/"
+_PHOTOGRAPHS = ROOT / "local" / "photographs"
+
+
+@dataclass
+class Doing:
+    """One Worker with one HIT in hand."""
+
+    site: SmallSite
+    page: Page
+    hit_id: str
+
+    @property
+    def frame(self) -> FrameLocator:
+        return self.page.frame_locator("iframe#question")
+
+    @property
+    def inner(self) -> Frame:
+        """The frame's document, to run scripts in."""
+        return next(frame for frame in self.page.frames if frame.parent_frame is not None)
+
+    def photograph(self, name: str) -> None:
+        """Keep what the page looks like now."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    def expect_accessible(self) -> None:
+        """axe finds nothing serious in the frame."""
+        self.inner.evaluate(AXE_SCRIPT)
+        found = self.inner.evaluate("axe.run()")
+        serious = [
+            (violation["id"], [node["html"][:200] for node in violation["nodes"]])
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], serious
+
+    def submit(self) -> list[Answer]:
+        """Press Submit; the answers that the requester gets."""
+        self.frame.get_by_role("button", name="Submit").click()
+        return self.submitted()
+
+    def submitted(self) -> list[Answer]:
+        expect(self.page.get_by_role("status").filter(has_text="Submitted")).to_be_visible()
+        return read_answers(self.site.answer(self.hit_id))
+
+
+def crowd_answers(answers: list[Answer]) -> Any:
+    """What Crowd HTML Elements answered."""
+    (answer,) = answers
+    assert answer.question_id == "taskAnswers"
+    (content,) = json.loads(answer.free_text or "")
+    return content
+
+
+def accept(
+    site: SmallSite, context: BrowserContext, content: str, kind: QuestionKind = QuestionKind.HTML, height_px: int = 0
+) -> Doing:
+    """A new Worker signs in and accepts a new HIT with this question."""
+    context.route(f"{PICTURES}**", _send_picture)
+    hit_id = site.workplace.offer(content, kind=kind, frame_height_px=height_px, title="What do you see?")
+    page = context.new_page()
+    page.goto(f"{site.url}/join/{site.sessions.invite_worker(f'Ada {uuid4().hex[:4]}')}")
+    page.get_by_role("button", name="Sign in as Ada").click()
+    page.get_by_role("heading", level=1).wait_for()
+    page.goto(f"{site.url}/hits/{hit_id}")
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/assignments/*")
+    doing = Doing(site, page, hit_id)
+    doing.frame.locator("body").wait_for()
+    return doing
+
+
+def _send_picture(route: Route) -> None:
+    path = _PHOTOGRAPHS / route.request.url.rpartition("/")[2]
+    if path.is_file():
+        route.fulfill(path=path, content_type="image/jpeg")
+    else:
+        route.fulfill(status=404)
