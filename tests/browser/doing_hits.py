@@ -1,7 +1,10 @@
 """Workers who do one HIT each on a small site, what they leave for its requester, and what it looked like."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -36,9 +39,15 @@ class Doing:
         return next(frame for frame in self.page.frames if frame.parent_frame is not None)
 
     def photograph(self, name: str) -> None:
-        """Keep what the page looks like now."""
+        """Keep what the page looks like now, from top to bottom."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        size = self.page.viewport_size
+        assert size is not None
+        height = self.page.evaluate("document.documentElement.scrollHeight")
+        # A frame is painted only where it is in view.
+        self.page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        self.page.set_viewport_size(size)
 
     def expect_accessible(self) -> None:
         """axe finds nothing serious in the frame."""
@@ -70,10 +79,17 @@ def crowd_answers(answers: list[Answer]) -> Any:
 
 
 def accept(
-    site: SmallSite, context: BrowserContext, content: str, kind: QuestionKind = QuestionKind.HTML, height_px: int = 0
+    site: SmallSite,
+    context: BrowserContext,
+    content: str,
+    kind: QuestionKind = QuestionKind.HTML,
+    height_px: int = 0,
+    other_sites: Mapping[str, str] = MappingProxyType({}),
 ) -> Doing:
-    """A new Worker signs in and accepts a new HIT with this question."""
+    """A new Worker signs in and accepts a new HIT with this question. `other_sites`: pages by how their URLs begin."""
     context.route(f"{PICTURES}**", _send_picture)
+    for start, body in other_sites.items():
+        context.route(f"{start}**", partial(_send_page, body))
     hit_id = site.workplace.offer(content, kind=kind, frame_height_px=height_px, title="What do you see?")
     page = context.new_page()
     page.goto(f"{site.url}/join/{site.sessions.invite_worker(f'Ada {uuid4().hex[:4]}')}")
@@ -85,6 +101,10 @@ def accept(
     doing = Doing(site, page, hit_id)
     doing.frame.locator("body").wait_for()
     return doing
+
+
+def _send_page(body: str, route: Route) -> None:
+    route.fulfill(body=body, content_type="text/html")
 
 
 def _send_picture(route: Route) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from crowdsight.workplace.answers import Answer
+from crowdsight.workplace.questions import QuestionKind
 from tests.browser.doing_hits import PICTURES, Doing, crowd_answers
 
 StartHit = Callable[..., Doing]
@@ -35,8 +36,8 @@ FIELDS = """
 <crowd-alert type="info" dismissible>Mind the cat.</crowd-alert>
 <crowd-tabs><crowd-tab header="One"><p>First page.</p></crowd-tab>
   <crowd-tab header="Two"><p>Second page.</p></crowd-tab></crowd-tabs>
-<p>News <crowd-badge label="3"></crowd-badge>
-  <crowd-modal link-text="See examples" link-type="button"><p>An owl.</p></crowd-modal></p>
+<div>News <crowd-badge label="3"></crowd-badge>
+  <crowd-modal link-text="See examples" link-type="button"><p>An owl.</p></crowd-modal></div>
 <crowd-input name="colour" label="Favourite colour" required></crowd-input>
 <crowd-input name="left-out" placeholder="Nothing here"></crowd-input>
 <crowd-text-area name="essay" label="Essay" rows="3" char-counter></crowd-text-area>
@@ -73,7 +74,7 @@ def test_fields_answer_as_documented(start_hit: StartHit) -> None:
     frame.get_by_role("tab", name="Two").click()
     expect(frame.get_by_text("Second page.")).to_be_visible()
     frame.get_by_role("button", name="See examples").click()
-    expect(frame.get_by_text("An owl.")).to_be_visible()
+    expect(frame.get_by_role("dialog", name="See examples")).to_have_text("See examplesCloseAn owl.")
     doing.page.keyboard.press("Escape")
     frame.get_by_role("button", name="Dismiss").click()
     frame.get_by_label("Favourite colour").fill("türkis 🟦")
@@ -428,3 +429,18 @@ def test_a_plain_form_of_many_fields_is_handed_on_field_by_field(start_hit: Star
         Answer("empty", ""),
         Answer("why", "pressed"),
     ]
+
+
+def test_another_sites_page_gets_mturks_parameters_and_submits_from_there(start_hit: StartHit) -> None:
+    page = """<!doctype html><title>Survey</title><form method="post"><input type="hidden" name="assignmentId">
+      <label>Age <input name="age"></label><button>Send</button></form>
+      <script>const asked = new URLSearchParams(location.search), form = document.forms[0];
+      localStorage.setItem("seen", "yes");
+      form.action = asked.get("turkSubmitTo") + "/mturk/externalSubmit?via=" + asked.get("game");
+      form.assignmentId.value = asked.get("assignmentId");</script>"""
+    doing = start_hit(
+        "https://survey.example/ask?game=chess", QuestionKind.EXTERNAL, 400, {"https://survey.example/": page}
+    )
+    doing.frame.get_by_label("Age").fill("30")
+    doing.frame.get_by_role("button", name="Send").click()
+    assert doing.submitted() == [Answer("via", "chess"), Answer("age", "30")]

@@ -86,7 +86,7 @@ class QuestionPages:
             assignment_id = _the_one_named(request, fields)
             if assignment_id == PREVIEW_ASSIGNMENT_ID:
                 raise NotAccepted
-            return self._hand_in(request, assignment_id, fields)
+            return self._hand_in(request, assignment_id, [*request.query, *fields])
         except (SiteError, WorkerError) as error:
             status, heading = STATUSES_AND_HEADINGS[error.code]
             return self._visits.framed(request, status, heading, error.message, headers=more_headers(error))

@@ -53,6 +53,7 @@ crowd-toggle-button input[aria-invalid]:not(:checked) { background: var(--crowd-
 .crowd-primary:hover { background: var(--crowd-accent-strong); }
 :is(.crowd-primary, .crowd-plain):disabled { opacity: .55; cursor: not-allowed; }
 .crowd-link, .crowd-close { min-height: 32px; padding: .1rem .3rem; border: 0; background: none; color: var(--crowd-accent); font: inherit; font-weight: 600; text-decoration: underline; text-underline-offset: .18em; cursor: pointer; }
+.crowd-short > .crowd-link, crowd-modal > .crowd-link, crowd-instructions > .crowd-link { margin-left: -.3rem; }
 .crowd-send { margin: 1.1rem 0 0; }
 crowd-fab { position: fixed; right: 1.1rem; bottom: 1.1rem; z-index: 2; }
 crowd-fab > button { min-width: 56px; min-height: 56px; padding: 0 1rem; border: 0; border-radius: 28px; background: var(--crowd-accent); color: #fff; font: inherit; font-size: 1.2rem; font-weight: 650; box-shadow: 0 4px 14px rgb(10 40 33 / .3); cursor: pointer; }

@@ -172,15 +172,16 @@ class CrowdDrawing extends CrowdTool {
     if (this.draft) {
       this.draft.points.pop();
       if (!this.draft.points.length) this.draft = null;
-    } else if (this.shapes.pop()) this.isModified = true;
+    } else if (this.shapes.length) return this.remove(this.shapes.length - 1);
     this.draw();
   }
 
   remove(index) {
-    this.shapes.splice(index, 1);
+    const [{ label }] = this.shapes.splice(index, 1);
+    this.told.textContent = `${label}: ${this.constructor.noun} removed.`;
     this.isModified = true;
     this.draw();
-    (this.list.querySelectorAll("button")[Math.min(index, this.shapes.length - 1)] ?? this.stage).focus();
+    this.stage.focus({ preventScroll: true });
   }
 
   draw() {
