@@ -100,6 +100,7 @@ def accept(
     page.wait_for_url("**/assignments/*")
     doing = Doing(site, page, hit_id)
     doing.frame.locator("body").wait_for()
+    doing.inner.wait_for_load_state("load")
     return doing
 
 

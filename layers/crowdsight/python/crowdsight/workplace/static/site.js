@@ -27,7 +27,9 @@ if (frame) {
 }
 
 if (frame && work) {
-  frame.addEventListener("load", () => frame.focus({ preventScroll: true }));
+  frame.addEventListener("load", () => {
+    if (document.activeElement !== frame) frame.focus({ preventScroll: true });
+  });
   frame.focus({ preventScroll: true });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !/^[a-z0-9]$/i.test(event.key)) return;
