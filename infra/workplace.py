@@ -126,7 +126,7 @@ class WorkplaceStack(Stack):
             **({"MAIL_QUEUE_URL": self._mail.queue.queue_url} if self._mail else {}),
             **provider_environment(settings, self._pool),
         }
-        function = self._operation("worker_site", environment, indexes=["open"], timeout_s=29)
+        function = self._operation("worker_site", environment, indexes=["open", "requester"], timeout_s=29)
         function.allow(["secretsmanager:GetSecretValue"], [self._session_secret.secret_arn])
         if self._mail:
             function.allow(["sqs:SendMessage"], [self._mail.queue.queue_arn])
@@ -136,7 +136,7 @@ class WorkplaceStack(Stack):
 
     def _sweep_workplace(self) -> Operation:
         """Expires HITs, takes back abandoned assignments and sends events again that did not arrive."""
-        function = self._operation("sweep_workplace", {}, indexes=["due"], timeout_s=55)
+        function = self._operation("sweep_workplace", {}, indexes=["due", "open"], timeout_s=55)
         function.run_every(minutes=1)
         return function
 

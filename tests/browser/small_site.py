@@ -10,9 +10,8 @@ from typing import Any
 
 from crowdsight.workplace.assignments import Assignment
 from crowdsight.workplace.sessions import Sessions
-from crowdsight.workplace.site import WorkerSite
 from tests.proxy_event import proxy_event
-from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory
+from tests.unit.workplace_site.workplace_in_memory import WorkplaceInMemory, site_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ def serve_site() -> Iterator[SmallSite]:
         return int(time() * 1000)
 
     workplace = WorkplaceInMemory(clock)
-    sessions = Sessions(lambda: "a key for tests", clock)
-    site = WorkerSite(workplace, sessions, clock)
+    sessions = Sessions(lambda: ["a key for tests"], clock)
+    site = site_of(workplace, workplace.table, sessions, clock)
     one_at_a_time = threading.Lock()
 
     class Handler(http.server.BaseHTTPRequestHandler):

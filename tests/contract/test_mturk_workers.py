@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from crowdsight.workplace.faults import HitNotAvailable
+from crowdsight.workplace.listing import Wish
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import OFFER, REQUESTER, Rig, refused
 
@@ -25,16 +26,18 @@ def test_a_blocked_worker_gets_none_of_that_requesters_hits_until_unblocked(rig:
     other_id = rig.requester("A1OTHER").create_hit(**OFFER)["HIT"]["HITId"]
     rig.workplace.register_worker("AW1", "Ada")
     rig.client.create_worker_block(WorkerId="AW1", Reason="not careful")
-    assert [hit.hit_id for hit in rig.workplace.list_open_hits(worker_id="AW1").hits] == [other_id]
+    listing = rig.workplace.listing
+    groups = listing.groups(listing.desk("AW1"), Wish()).groups
+    assert [group.group_id for group in groups] == [rig.workplace.get_hit(other_id).hit_group_id]
     with pytest.raises(HitNotAvailable):
         rig.accept(hit_id, "AW1")
     with pytest.raises(HitNotAvailable):
-        rig.workplace.check_preview(rig.workplace.get_hit(hit_id), "AW1")
+        rig.workplace.check_preview(rig.workplace.get_hit(hit_id), rig.workplace.listing.desk("AW1").standing)
     rig.accept(other_id, "AW1")
     rig.accept(hit_id, "AW2")
     for _ in range(2):
         rig.client.delete_worker_block(WorkerId="AW1", Reason="sorry")
-    rig.workplace.check_preview(rig.workplace.get_hit(hit_id), "AW1")
+    rig.workplace.check_preview(rig.workplace.get_hit(hit_id), rig.workplace.listing.desk("AW1").standing)
     rig.accept(hit_id, "AW1")
 
 

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from crowdsight.workplace.faults import NotQualified, WorkerError
+from crowdsight.workplace.listing import Wish
 from crowdsight.workplace.qualifications import LOCALE, MASTERS, NUMBER_APPROVED, PERCENT_APPROVED
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, refused
@@ -359,13 +360,17 @@ def test_what_is_guarded_decides_what_is_listed_previewed_and_accepted(rig: Rig)
     }
 
     def allowed(worker_id: str) -> set[str]:
-        seen = {hit.hit_id for hit in rig.workplace.list_open_hits(worker_id=worker_id).hits}
+        listing = rig.workplace.listing
+        desk = listing.desk(worker_id)
+        seen = {group.group_id for group in listing.groups(desk, Wish()).groups}
+        ready = {group.group_id for group in listing.groups(desk, Wish(only_qualified=True)).groups}
+        assert len(ready) == (3 if len(seen) == 3 else 0)
         found = set()
         for guarded, hit in hits.items():
-            if hit.hit_id in seen:
+            if hit.hit_group_id in seen:
                 found.add(f"see {guarded}")
             try:
-                rig.workplace.check_preview(hit, worker_id)
+                rig.workplace.check_preview(hit, desk.standing)
                 found.add(f"preview {guarded}")
             except NotQualified:
                 pass

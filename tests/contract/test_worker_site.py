@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from tests.contract.counting_dynamodb import CountingDynamoDB
 from tests.contract.memory_dynamodb import MemoryDynamoDB
-from tests.contract.workplace_rig import HTML_QUESTION, Rig, load_handler
-from tests.unit.workplace_site.browsing import Browser
+from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, load_handler
+from tests.unit.workplace_site.browsing import Browser, Form
 
 QUESTION = HTML_QUESTION.replace(
     "<p>Which?</p>",
@@ -24,6 +25,12 @@ class Site:
         self.rig = Rig(fee_percent=20, dynamodb=dynamodb)
         self.prefix = prefix
         self._handle = load_handler("worker_site", self.rig.wiring).handler
+
+    def staff(self) -> Browser:
+        """A browser of one of the requester's staff, signed in."""
+        browser = Browser(lambda event: self._handle(event, None), self.prefix)
+        browser.sign_in(self.rig.wiring.sessions.invite_staff("Rita", REQUESTER))
+        return browser
 
     def browser(self, name: str) -> Browser:
         """A Worker's browser, signed in."""
@@ -71,7 +78,7 @@ def test_the_site_works_under_a_stages_prefix() -> None:
         site = Site(prefix="/prod")
         hit_id = site.rig.create_hit(Question=QUESTION)["HITId"]
         ada = site.browser("Ada")
-        assert f"/prod/hits/{hit_id}" in ada.get("/prod/").links
+        assert f"/prod/groups/{site.rig.hit(hit_id)['HITGroupId']}" in ada.get("/prod/").links
         assignment_id = ada.accept(hit_id)
         page = ada.get(f"/prod/assignments/{assignment_id}")
         assert 'action="/prod/mturk/externalSubmit?' in ada.get(str(page.frame["src"])).html
@@ -111,3 +118,84 @@ def test_awkward_answers_are_taken_or_refused_clearly(site: Site, answer: str) -
     submitted = site.rig.client.list_assignments_for_hit(HITId=hit_id)["Assignments"]
     assert (page.status, len(submitted)) in [(200, 1), (400, 0), (413, 0)]
     site.assert_adds_up()
+
+
+def test_a_page_asks_the_table_twice_at_most() -> None:
+    """The pay page's third call reads Workers' names."""
+    dynamodb = CountingDynamoDB()
+    with mock_aws():
+        site = Site(dynamodb=dynamodb)
+        hit_ids = [site.rig.create_hit(Question=QUESTION, MaxAssignments=3)["HITId"] for _ in range(3)]
+        group = f"/groups/{site.rig.hit(hit_ids[0])['HITGroupId']}"
+        ada, rita = site.browser("Ada"), site.staff()
+        done, held = ada.accept(hit_ids[0]), ada.accept(hit_ids[1])
+        ada.answer(done, answer="yes")
+        submitted = ada.get(f"/assignments/{done}").location
+        worker_id = site.rig.workplace.get_assignment(done).worker_id
+        site.rig.workplace.messages.send_to_worker(worker_id, REQUESTER, "Hello", "you", None)
+        site.rig.client.approve_assignment(AssignmentId=done)
+        assert ada.get("/messages").status == 200  # the first look notes that they are read
+        frame = f"/frames/{hit_ids[1]}?assignmentId={held}"
+        pages = ["/", "/?q=look&sort=reward", group, f"/hits/{hit_ids[2]}", f"/frames/{hit_ids[2]}", frame, "/queue"]
+        pages += [f"/assignments/{held}", submitted, "/earnings", "/messages", f"/contact/{hit_ids[2]}"]
+        for browser, addresses in (
+            (ada, pages),
+            (rita, ["/requester", "/requester?status=Reviewable", f"/requester/hits/{hit_ids[0]}"]),
+            (rita, ["/requester/messages", "/requester/pay"]),
+        ):
+            for address in addresses:
+                dynamodb.calls.clear()
+                assert browser.get(address).status == 200, address
+                assert len(dynamodb.calls) <= (3 if address == "/requester/pay" else 2), (address, dynamodb.calls)
+
+
+def test_staff_judge_what_workers_hand_in_and_see_nothing_of_another_requester(site: Site) -> None:
+    hit_id = site.rig.create_hit(Question=QUESTION, MaxAssignments=3)["HITId"]
+    other = site.rig.requester("A1OTHER")
+    theirs = other.create_hit(**OFFER)["HIT"]["HITId"]
+    ada, bo, rita = site.browser("=Ada"), site.browser("Bo"), site.staff()
+    for browser in (ada, bo):
+        assert browser.answer(browser.accept(hit_id), answer="<i>yes</i>").status == 200
+    foreign = ada.accept(theirs)
+    ada.answer(foreign, answer="secret")
+    page = rita.get(f"/requester/hits/{hit_id}")
+    assert "&lt;i&gt;yes&lt;/i&gt;" in page.html and "<i>" not in page.html
+    assert "Agree answer <i>yes</i> 2 100 %" in page.text
+    approve = [form for form in page.forms if form.action.endswith("/approve")]
+    assert rita.press(approve[0]).status == 303
+    assert rita.press(approve[0]).status == 409
+    reject = Form(approve[1].action.replace("/approve", "/reject"), "POST", approve[1].fields)
+    assert rita.press(reject).status == 400
+    assert rita.press(reject.with_field("feedback", "Look again")).status == 303
+    assert "Look again" in rita.get(f"/requester/hits/{hit_id}").text
+    assert rita.get(f"/requester/hits/{theirs}").status == 404
+    assert "secret" not in rita.get("/requester").html
+    stolen = Form(f"/requester/assignments/{foreign}/approve", "POST", approve[0].fields)
+    assert rita.press(stolen).status == 409
+    csv = rita.get("/requester/pay.csv")
+    assert csv.headers["Content-Disposition"].startswith("attachment")
+    lines = csv.html.splitlines()
+    assert len(lines) == 2 and (",'=Ada," in lines[1] or ",Bo," in lines[1]) and lines[1].endswith(",1,0.05,0.01")
+    for query in ("from=x", "from=2026-02-30&to=2026-03-01", "from=2026-03-02&to=2026-03-01", "from=2020-01-01"):
+        assert rita.get(f"/requester/pay?{query}").status == 400
+    for address in ("/requester", f"/requester/hits/{hit_id}", "/requester/pay.csv", "/requester/messages"):
+        assert ada.get(address).status == 403
+    site.assert_adds_up()
+
+
+def test_messages_go_both_ways_and_new_ones_are_marked_once(site: Site) -> None:
+    hit_id = site.rig.create_hit(Question=QUESTION)["HITId"]
+    ada, rita = site.browser("Ada"), site.staff()
+    contact = ada.get(f"/contact/{hit_id}").form(f"/contact/{hit_id}")
+    assert ada.press(contact).status == 400
+    sent = contact.with_field("subject", "<b>Dark</b>").with_field("text", "Is that meant so?")
+    assert "Your message is sent" in ada.follow(ada.press(sent)).text
+    inbox = rita.get("/requester/messages")
+    assert "<b>Dark</b>" in inbox.text and "<b>" not in inbox.html
+    reply = inbox.form("/requester/messages").with_field("text", "Yes")
+    assert "Your answer is sent" in rita.follow(rita.press(reply)).text
+    assert rita.press(reply.with_field("worker", "ANOBODY")).status == 400
+    assert "Messages 1 unread" in ada.get("/").text
+    assert "Re: <b>Dark</b> New" in ada.get("/messages").text
+    assert "New" not in ada.get("/messages").text
+    assert "unread" not in ada.get("/").text

@@ -285,7 +285,11 @@ def test_only_the_workplaces_lambdas_may_send_notifications_and_only_by_the_queu
 
 @pytest.mark.parametrize(
     ("operation", "indexes"),
-    [("mturk_api", {"requester", "open"}), ("worker_site", {"open"}), ("sweep_workplace", {"due"})],
+    [
+        ("mturk_api", {"requester", "open"}),
+        ("worker_site", {"requester", "open"}),
+        ("sweep_workplace", {"due", "open"}),
+    ],
 )
 def test_each_workplace_operation_may_search_only_its_indexes(
     assembly: Assembly, operation: str, indexes: set[str]

@@ -8,11 +8,11 @@ from crowdsight.dynamodb import Table
 from crowdsight.workplace import faults
 from crowdsight.workplace.assignments import AssignmentStatus
 from crowdsight.workplace.identifiers import new_id
+from crowdsight.workplace.listing import GROUPS_SHOWN
 from crowdsight.workplace.questions import QuestionKind
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
 from crowdsight.workplace.site_errors import STATUSES_AND_HEADINGS, SiteError
-from crowdsight.workplace.site_hits import HITS_ON_A_PAGE
 from crowdsight.workplace.site_pages import FRAME_FREEDOMS
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
@@ -141,7 +141,8 @@ class TestSigningIn:
         hit_id = workplace.offer()
         assert stranger.sign_in(sessions.invite_staff("Rita", REQUESTER)).status == 303
         assert not workplace.workers()
-        for address in ("/", f"/hits/{hit_id}", "/earnings"):
+        assert stranger.get("/").location == "/requester"
+        for address in (f"/hits/{hit_id}", "/queue", "/earnings", "/messages"):
             page = stranger.get(address)
             assert page.status == 403
             assert "Signed in as Rita" in page.text
@@ -153,11 +154,13 @@ class TestSigningIn:
 class TestForms:
     def test_every_form_of_ours_carries_the_sessions_token(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
-        pages = [ada.get("/"), ada.get(f"/hits/{hit_id}"), ada.get("/earnings")]
+        pages = [ada.get(address) for address in ("/", f"/hits/{hit_id}", "/earnings", workplace.group_address(hit_id))]
         pages.append(ada.get(f"/assignments/{ada.accept(hit_id)}"))
+        pages.append(ada.get("/queue"))
         for page in pages:
-            assert page.forms
-            assert all([name for name, _ in form.fields] == ["csrf"] for form in page.forms)
+            forms = [form for form in page.forms if form.method == "POST"]
+            assert forms
+            assert all([name for name, _ in form.fields].count("csrf") == 1 for form in forms)
 
     def test_a_form_without_the_right_token_changes_nothing(
         self, ada: Browser, grace: Browser, sessions: Sessions, workplace: WorkplaceInMemory
@@ -190,7 +193,15 @@ class TestFindingHits:
             assignment_duration_s=5400, lifetime_s=2 * 86_400,
         )  # fmt: skip
         text = ada.get("/").text
-        for expected in ("Is there a cat?", "Look.", "$12.05", "1 hour 30 minutes", "Ends in 2 days"):
+        for expected in (
+            "Is there a cat?",
+            "Look.",
+            "$12.05",
+            "1 hour 30 minutes",
+            "HITs 1",
+            "ends in 2 days",
+            REQUESTER,
+        ):
             assert expected in text
 
     def test_how_many_more_may_take_a_hit_and_what_its_requester_noted_is_not_told(
@@ -209,6 +220,7 @@ class TestFindingHits:
     def test_what_requesters_write_is_shown_as_text(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer(title=HOSTILE, description=HOSTILE)
         assert_hostile_text_is_shown_as_text(ada.get("/"))
+        assert_hostile_text_is_shown_as_text(ada.get(workplace.group_address(hit_id)))
         assert_hostile_text_is_shown_as_text(ada.get(f"/hits/{hit_id}"))
         assignment_id = ada.accept(hit_id)
         assert_hostile_text_is_shown_as_text(ada.get(f"/assignments/{assignment_id}"))
@@ -225,22 +237,93 @@ class TestFindingHits:
         assert_hostile_text_is_shown_as_text(browser.get(f"/join/{token}"))
         assert_hostile_text_is_shown_as_text(browser.follow(browser.sign_in(token)))
 
-    def test_a_hit_that_the_worker_has_or_did_is_not_listed(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
+    def test_a_group_of_which_the_worker_has_or_did_all_is_not_listed(
+        self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory
+    ) -> None:
         hit_id = workplace.offer()
+        address = workplace.group_address(hit_id)
         assignment_id = ada.accept(hit_id)
-        assert f"/hits/{hit_id}" not in ada.get("/").links
+        assert address not in ada.get("/").links
         assert f"/assignments/{assignment_id}" in ada.get("/").links
         ada.answer(assignment_id)
-        assert ada.get("/").links == ["#main", "/", "/", "/earnings", "/account", "/"]
+        assert address not in ada.get("/").links
         assert "You have done this HIT" in ada.get(f"/hits/{hit_id}").text
+        assert "Nothing is left for you here" in ada.get(address).text
+        assert address in grace.get("/").links
+        workplace.offer()
+        assert address in ada.get("/").links
 
-    def test_more_hits_are_one_link_away(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
-        hit_ids = [workplace.offer() for _ in range(HITS_ON_A_PAGE + 2)]
+    def test_more_groups_are_one_link_away(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
+        hit_ids = [workplace.offer(title=f"Kind {number}") for number in range(GROUPS_SHOWN + 2)]
         first = ada.get("/")
         second = ada.get(first.links[-1])
-        shown = [link.rpartition("/")[2] for page in (first, second) for link in page.links if "/hits/" in link]
-        assert shown == hit_ids
+        shown = [link for page in (first, second) for link in page.links if "/groups/" in link]
+        assert sorted(shown) == sorted(map(workplace.group_address, hit_ids))
         assert "More HITs" not in second.text
+
+    def test_hits_of_a_kind_are_one_row_with_a_bounded_count(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
+        for _ in range(101):
+            address = workplace.group_address(workplace.offer())
+        page = ada.get("/")
+        assert [link for link in page.links if "/groups/" in link] == [address]
+        assert "HITs 100+" in page.text
+
+    def test_groups_are_searched_by_words_and_reward(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
+        workplace.offer(title="Count cats", description="In a garden", reward_cents=5)
+        workplace.offer(title="Count dogs", description="In a house", reward_cents=10)
+        for query, found in (
+            ("q=count&sort=reward", ["Count dogs", "Count cats"]),
+            ("q=GARDEN+count", ["Count cats"]),
+            ("q=garden+house", []),
+            (f"q={REQUESTER}&sort=reward", ["Count dogs", "Count cats"]),
+            ("min=0.10", ["Count dogs"]),
+            ("min=$.05&q=&sort=reward", ["Count dogs", "Count cats"]),
+            ("min=nonsense&sort=reward", ["Count dogs", "Count cats"]),
+            ("min=11", []),
+        ):
+            text = ada.get(f"/?{query}").text
+            assert re.findall("Count (?:cats|dogs)(?= In)", text) == found, query
+        assert "Nothing is like that right now" in ada.get("/?q=nothing").text
+        assert 'value="&lt;b&gt;"' in ada.get("/?q=%3Cb%3E").html
+
+    def test_groups_are_sorted(self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock) -> None:
+        for title, cents, count, duration_s in (("A.", 5, 2, 60), ("B.", 9, 1, 300), ("C.", 2, 3, 30)):
+            for _ in range(count):
+                workplace.offer(title=title, reward_cents=cents, assignment_duration_s=duration_s)
+            clock.move(1)
+        for order, expected in (("", "CBA"), ("newest", "CBA"), ("reward", "BAC"), ("hits", "CAB"), ("time", "CAB")):
+            text = ada.get(f"/?sort={order}").text
+            assert "".join(re.findall(r"\b([ABC])\. Look", text)) == expected, order
+
+    def test_a_hit_of_a_group_is_accepted_from_the_list_and_previewed(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
+        hit_id = workplace.offer()
+        group = ada.get(workplace.group_address(hit_id))
+        assert ada.follow(ada.get(group.links[-1])).frame["title"] == "The question: Is there a dog?"
+        page = ada.follow(ada.press(ada.get("/").form("/accept")))
+        assert f"hitId={hit_id}" in str(page.frame["src"])
+        page = ada.follow(ada.press(group.form("/accept")))
+        assert "Nothing is left for you here" in page.text
+
+    def test_workers_with_all_of_a_group_before_them_begin_with_different_hits(
+        self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory
+    ) -> None:
+        hit_ids = {workplace.offer(max_assignments=9) for _ in range(24)}
+        address = workplace.group_address(hit_ids.copy().pop())
+
+        def done_by(browser: Browser) -> list[str]:
+            found = []
+            for _ in range(24):
+                page = browser.follow(browser.press(browser.get(address).form("/accept")))
+                found += re.findall(r"hitId=(\w+)", str(page.frame["src"]))
+                browser.answer(page.form("/return").action.split("/")[2], answer="yes")
+            return found
+
+        by_ada, by_grace = done_by(ada), done_by(grace)
+        assert set(by_ada) == set(by_grace) == hit_ids
+        assert sum(one == other for one, other in zip(by_ada, by_grace, strict=True)) < 8
+        assert "Nothing is left for you here" in ada.get(address).text
 
     def test_a_preview_shows_the_question_without_an_assignment(
         self, ada: Browser, workplace: WorkplaceInMemory
@@ -257,7 +340,7 @@ class TestFindingHits:
         self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         taken, over = workplace.offer(max_assignments=1), workplace.offer(lifetime_s=60)
-        accept_taken, accept_over = (ada.get("/").form(f"{hit_id}/accept") for hit_id in (taken, over))
+        accept_taken, accept_over = (ada.get(f"/hits/{hit_id}").form("/accept") for hit_id in (taken, over))
         grace.accept(taken)
         clock.move(60)
         assert (ada.get(f"/hits/{taken}").status, ada.get(f"/hits/{over}").status) == (410, 410)
@@ -286,13 +369,13 @@ class TestDoingOne:
 
     def test_accepting_twice_leads_to_the_same_assignment(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
-        form = ada.get("/").form("/accept")
+        form = ada.get(f"/hits/{hit_id}").form("/accept")
         assert ada.press(form).location == ada.press(form).location
         assert len(workplace.assignments(hit_id)) == 1
 
     def test_accepting_what_is_done_is_refused(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
-        form = ada.get("/").form("/accept")
+        form = ada.get(f"/hits/{hit_id}").form("/accept")
         ada.answer(ada.accept(hit_id))
         assert ada.press(form).status == 409
 
@@ -367,7 +450,7 @@ class TestDoingOne:
         assignment_id = ada.accept(hit_id)
         form = ada.get(f"/assignments/{assignment_id}").form("/return")
         page = ada.follow(ada.press(form))
-        assert f"/hits/{hit_id}" in page.links
+        assert workplace.group_address(hit_id) in page.links
         assert ada.press(form).status == 410
         assert ada.get(f"/assignments/{assignment_id}").status == 410
 
@@ -380,8 +463,10 @@ class TestDoingOne:
         assert ada.get(f"/assignments/{theirs}").status == 403
         assert ada.press(Form(f"/assignments/{theirs}/return", "POST", mine.fields)).status == 403
         assert ada.get(f"/frames/{hit_id}?assignmentId={theirs}").status == 403
-        assert "Submitted" not in ada.get(f"/?submitted={theirs}").text
-        assert workplace.get_assignment(theirs).status is AssignmentStatus.ACCEPTED
+        workplace.submit(theirs, [("answer", "yes")])
+        assert ada.get(workplace.done_address(theirs)).status == 404
+        assert ada.get(f"/assignments/{theirs}").status == 403
+        assert workplace.get_assignment(theirs).status is AssignmentStatus.SUBMITTED
 
     def test_a_frame_of_one_hit_does_not_take_anothers_assignment(
         self, ada: Browser, workplace: WorkplaceInMemory
@@ -423,16 +508,32 @@ class TestSubmitting:
         assert page.status == 200
         assert "<FreeText>no</FreeText>" in str(workplace.get_assignment(assignment_id).answer_xml)
 
-    def test_afterwards_the_list_confirms_it_and_offers_the_next(
+    def test_afterwards_it_is_confirmed_and_the_next_one_is_offered(
         self, ada: Browser, workplace: WorkplaceInMemory
     ) -> None:
         assignment_id = ada.accept(workplace.offer(reward_cents=2))
-        assert "Submitted" not in ada.get(f"/?submitted={assignment_id}").text
-        workplace.offer(title="Another", reward_cents=3)
+        assert ada.get(workplace.done_address(assignment_id)).location == f"/assignments/{assignment_id}"
+        other = workplace.offer(reward_cents=2)
+        address = re.search('data-after-submission="([^"]*)"', ada.get(f"/assignments/{assignment_id}").html)
+        assert address
         ada.answer(assignment_id)
-        page = ada.follow(ada.get(f"/assignments/{assignment_id}"))
-        assert "Submitted. You earn $0.02 when it is approved. Next HIT : Another · $0.03" in page.text
-        assert ada.press(page.form("/accept")).status == 303
+        assert ada.get(f"/assignments/{assignment_id}").location == address[1]
+        page = ada.get(address[1])
+        assert "Submitted “Is there a dog?”. You earn $0.02 when it is approved, by" in page.text
+        assert f"hitId={other}" in str(ada.follow(ada.press(page.form("/accept"))).frame["src"])
+
+    def test_who_asks_for_it_goes_on_to_the_next_hit_of_the_group_until_there_is_none(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
+        hit_ids = [workplace.offer() for _ in range(3)]
+        page = ada.get(f"/assignments/{ada.accept(hit_ids[0])}")
+        assert "checked" not in page.html
+        for _ in range(2):
+            page = ada.follow(ada.press(page.form("/accept").with_field("auto", "1")))
+            assert "checked" in page.html
+        page = ada.follow(ada.press(page.form("/accept")))
+        assert "Nothing is left for you here" in page.text
+        assert len(workplace.listing.desk(workplace.workers()[0].worker_id).in_hand) == 3
 
     def test_an_answer_sent_again_is_told_so_and_changes_nothing(
         self, ada: Browser, workplace: WorkplaceInMemory
@@ -507,17 +608,48 @@ class TestEarnings:
         workplace.requesters.reject(REQUESTER, two, "Not a dog")
         text = ada.get("/earnings").text
         assert "Approved $0.05 Waiting for approval $0.05 HITs submitted 3" in text
-        assert re.search(r"three .* Waiting \$0.05 two “Not a dog” .* Rejected \$0.05 one .* Approved \$0.05", text)
+        waiting = r"three .* Waiting approved by itself in 30 days \$0.05"
+        assert re.search(rf"{waiting} two “Not a dog” .* Rejected \$0.05 one .* Approved \$0.05", text)
 
     def test_accepted_hits_are_linked_until_their_time_is_over(
         self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
     ) -> None:
         assignment_id = ada.accept(workplace.offer(title="Half done", assignment_duration_s=600))
-        page = ada.get("/earnings")
-        assert "Half done $0.02 · 10 minutes left" in page.text
-        assert f"/assignments/{assignment_id}" in page.links
+        for address in ("/", "/queue"):
+            page = ada.get(address)
+            assert "Half done" in page.text
+            assert "10 minutes left" in page.text
+            assert f"/assignments/{assignment_id}" in page.links
+        assert "/queue" in ada.get("/earnings").links
         clock.move(600)
-        assert "Half done" not in ada.get("/earnings").text
+        assert "Half done" not in ada.get("/queue").text
+        assert f"/assignments/{assignment_id}" not in ada.get("/").links
+
+    def test_the_queue_shows_what_is_over_soonest_first_and_gives_back(
+        self, ada: Browser, workplace: WorkplaceInMemory
+    ) -> None:
+        later = ada.accept(workplace.offer(title="Later", assignment_duration_s=900))
+        sooner = ada.accept(workplace.offer(title="Sooner", assignment_duration_s=600))
+        page = ada.get("/queue")
+        assert re.findall(r"/assignments/(\w+)$", " ".join(page.links[-1:])) == [later]
+        assert [form.action for form in page.forms[-2:]] == [f"/assignments/{one}/return" for one in (sooner, later)]
+        page = ada.follow(ada.press(page.forms[-1]))
+        assert "Sooner" in page.text
+        assert "Later" not in page.text
+
+    def test_what_was_earned_is_shown_by_day(
+        self, ada: Browser, workplace: WorkplaceInMemory, clock: StoppedClock
+    ) -> None:
+        for days, cents in ((0, 7), (1, 5), (0, 6)):
+            clock.move(days * 86_400)
+            assignment_id = ada.accept(workplace.offer(reward_cents=cents))
+            ada.answer(assignment_id)
+            workplace.requesters.approve(REQUESTER, assignment_id)
+        text = ada.get("/earnings").text
+        assert re.search(r"Earned \w{3} \d+ \w{3} 2 \$0.11 \w{3} \d+ \w{3} 1 \$0.07 \w{3} \d+ \w{3} 0 \$0.00", text)
+        clock.move(14 * 86_400)
+        assert "Earned" in ada.get("/earnings").text
+        assert not re.search(r"\w{3} 2 \$0.11", ada.get("/earnings").text)
 
     def test_a_worker_sees_nothing_of_another(self, ada: Browser, grace: Browser, workplace: WorkplaceInMemory) -> None:
         grace.answer(grace.accept(workplace.offer(title="Hers", reward_cents=99)))
@@ -546,8 +678,13 @@ class TestAddresses:
         pages = [browser.get(f"{prefix}/"), browser.get(f"{prefix}/join/{token}")]
         pages.append(browser.follow(browser.sign_in(token)))
         pages.append(browser.get(f"{prefix}/hits/{hit_id}"))
-        pages.append(browser.get(f"{prefix}/assignments/{browser.accept(hit_id)}"))
+        pages.append(browser.get(prefix + workplace.group_address(hit_id)))
+        assignment_id = browser.accept(hit_id)
+        pages.append(browser.get(f"{prefix}/assignments/{assignment_id}"))
+        pages.append(browser.get(f"{prefix}/queue"))
         pages.append(browser.get(f"{prefix}/earnings"))
+        browser.answer(assignment_id)
+        pages.append(browser.get(prefix + workplace.done_address(assignment_id)))
         pages.append(browser.get(f"{prefix}/none"))
         for page in pages:
             addresses = re.findall(r'(?:href|src|action|data-after-submission)="([^"]*)"', page.html)
@@ -568,6 +705,12 @@ class TestAddresses:
             "/hits/..%2f",
             "/hits/é",
             "/assignments/none",
+            "/groups/none",
+            "/groups/3A",
+            "/groups/3A/preview",
+            "/done/3A",
+            f"/done/{'0' * 15}-3A",
+            "/queue/",
             "/frames/none",
             "/static/none",
             "/static/..",
@@ -595,7 +738,21 @@ class TestAddresses:
         assert (page.status, page.headers["Allow"]) == (405, allowed)
 
     @pytest.mark.parametrize(
-        "query", ["after=x", "after=%00", "after=" + "9" * 5_000, "after=%F0%9F%99%82", "submitted=%00&after=", "x=1"]
+        "query",
+        [
+            "after=x",
+            "after=%00",
+            "after=" + "9" * 5_000,
+            "after=%F0%9F%99%82",
+            "q=%00&after=",
+            "x=1",
+            "page=-1",
+            "page=9999",
+            "page=999",
+            "sort=none&min=-1&qualified=%00",
+            "min=" + "9" * 500,
+            "q=" + "x" * 5_000,
+        ],
     )
     def test_a_query_that_we_did_not_make_does_no_harm(self, ada: Browser, query: str) -> None:
         assert ada.get(f"/?{query}").status == 200
@@ -608,7 +765,16 @@ class TestAddresses:
 class TestPages:
     def test_every_page_is_fenced_in(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         hit_id = workplace.offer()
-        for address in ("/", f"/hits/{hit_id}", f"/assignments/{ada.accept(hit_id)}", "/earnings", "/none"):
+        assignment = f"/assignments/{ada.accept(hit_id)}"
+        for address in (
+            "/",
+            f"/hits/{hit_id}",
+            workplace.group_address(hit_id),
+            assignment,
+            "/queue",
+            "/earnings",
+            "/x",
+        ):
             page = ada.get(address)
             policy = page.headers["Content-Security-Policy"].split("; ")
             assert {"default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} < set(
@@ -643,8 +809,10 @@ class TestPages:
         assert "a missing table" in caplog.text
 
     def test_every_error_has_a_status_and_a_heading(self) -> None:
-        own: list[type[SiteError]] = SiteError.__subclasses__()
-        behind: list[type[faults.WorkerError]] = faults.WorkerError.__subclasses__()
-        behind += [error for each in behind for error in each.__subclasses__()]
-        codes = [error.code for error in own] + [error.code for error in behind] + [faults.ServiceFault.code]
-        assert set(codes) == set(STATUSES_AND_HEADINGS)
+        waiting: list[type[SiteError | faults.WorkplaceError]] = [SiteError, faults.WorkerError]
+        codes = {faults.ServiceFault.code, faults.RequestError.code}
+        while waiting:
+            kinds = waiting.pop().__subclasses__()
+            codes |= {kind.code for kind in kinds}
+            waiting += kinds
+        assert codes == set(STATUSES_AND_HEADINGS)

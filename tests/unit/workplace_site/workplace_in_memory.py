@@ -58,6 +58,14 @@ class WorkplaceInMemory(Workplace):
         )
         return offered.hit.hit_id
 
+    def group_address(self, hit_id: str) -> str:
+        """Where the site shows the HIT's group."""
+        return f"/groups/{self.get_hit(hit_id).hit_group_id}"
+
+    def done_address(self, assignment_id: str) -> str:
+        """Where the site says that the assignment is submitted."""
+        return f"/done/{records.assignment_start(self.get_assignment(assignment_id)).replace('#', '-')}"
+
     def workers(self) -> list[Worker]:
         """Everyone who is registered."""
         return [self.get_worker(item["sk"]) for item in self.table.query_all("workers")]

@@ -27,6 +27,11 @@ class Answer:
     selections: tuple[str, ...] = ()
     other_text: str = ""
 
+    @property
+    def shown(self) -> str:
+        """All of the answer for people to read, what was selected joined by commas."""
+        return ", ".join(filter(None, [self.free_text, *self.selections, self.other_text]))
+
 
 def answers_document(fields: Sequence[tuple[str, str]]) -> str:
     """The fields of a submitted form as XML, in order; values of one name become one answer, joined by `|`.

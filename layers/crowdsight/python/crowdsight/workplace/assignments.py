@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from crowdsight.workplace.identifiers import group_id_of
+
 
 class AssignmentStatus(StrEnum):
     """A requester sees only the last three, as on MTurk."""
@@ -47,6 +49,11 @@ class Assignment:
     requester_feedback: str | None = None
     known_answer_score: int | None = None
     agreement_round_ms: int | None = None
+
+    @property
+    def hit_group_id(self) -> str:
+        """The group of its HIT."""
+        return group_id_of(self.hit_type_id)
 
     @property
     def cost_cents(self) -> int:

@@ -147,6 +147,7 @@ class Bonuses:
         )
         return [
             table.put_step("ledger", records.entry_to_item(entry), "attribute_not_exists(pk)"),
+            *self._store.day_steps(entry),
             table.update_step(
                 "account",
                 requester,

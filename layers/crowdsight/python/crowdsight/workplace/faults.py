@@ -9,6 +9,7 @@ WorkplaceError
     ├── WorkerNotFound      no such Worker
     ├── WorkerSuspended     the operator has suspended the Worker
     ├── HitNotFound         no such HIT
+    ├── GroupNotFound       no such group of HITs
     ├── HitNotAvailable     expired, taken by others, or deleted
     ├── HitAlreadyDone      this Worker has this HIT already, or has submitted it
     ├── NotQualified        this Worker lacks a qualification that the HIT requires
@@ -99,6 +100,10 @@ class WorkerSuspended(WorkerError):
 
 class HitNotFound(WorkerError):
     code = "HitNotFound"
+
+
+class GroupNotFound(WorkerError):
+    code = "GroupNotFound"
 
 
 class HitNotAvailable(WorkerError):

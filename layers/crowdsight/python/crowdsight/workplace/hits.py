@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 MS_PER_S = 1000
+DAY_MS = 86_400 * MS_PER_S
 
 
 class HitStatus(StrEnum):

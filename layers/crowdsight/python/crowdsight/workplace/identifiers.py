@@ -19,3 +19,8 @@ def id_of(text: str) -> str:
         number, digit = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[digit])
     return "3" + "".join(characters)
+
+
+def group_id_of(hit_type_id: str) -> str:
+    """The identifier of the group that HITs of a type form (MTurk's HITGroupId)."""
+    return id_of(f"group {hit_type_id}")

@@ -57,3 +57,13 @@ class Earning:
     requester_id: str | None = None
     hit_id: str | None = None
     assignment_id: str | None = None
+
+
+@dataclass(frozen=True)
+class PayDay:
+    """What was paid on one day (UTC, as `2026-11-28`): so many assignments, their rewards, and the fees on top."""
+
+    date: str
+    paid: int = 0
+    reward_cents: int = 0
+    fee_cents: int = 0

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Event, EventType
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
-from crowdsight.workplace.identifiers import id_of
+from crowdsight.workplace.identifiers import group_id_of
 from crowdsight.workplace.ledger import LedgerEntry
 from crowdsight.workplace.reviews import Review
 
 DISPOSAL_AFTER_MS = 120 * 86_400 * MS_PER_S
-CHANGES_AT_ONCE = 11
-"""Assignments changed by one transition: at most eight writes each, within DynamoDB's 100 of a transaction."""
+CHANGES_AT_ONCE = 10
+"""Assignments changed by one transition: at most nine writes each, within DynamoDB's 100 of a transaction."""
 
 UNDER_REVIEW = (HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
@@ -171,7 +171,7 @@ def change_hit_type(hit: Hit, hit_type: HitType, fee_cents: int, now_ms: int) ->
     after = replace(
         hit,
         hit_type_id=hit_type.hit_type_id,
-        hit_group_id=id_of(f"group {hit_type.hit_type_id}"),
+        hit_group_id=group_id_of(hit_type.hit_type_id),
         title=hit_type.title,
         description=hit_type.description,
         keywords=hit_type.keywords,

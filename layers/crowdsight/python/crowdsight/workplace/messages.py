@@ -61,6 +61,12 @@ class Messages:
         if key is not None:
             item = {"pk": records.worker_pk(message.worker_id), "sk": records.message_key_sk(key)}
             yield self._table.put_step("message_key", item, "attribute_not_exists(pk)")
+        pk = records.worker_pk(message.worker_id)
+        yield self._table.update_step("inbox", pk, records.INBOX, "ADD unread :one", None, {"one": 1})
+
+    def note_read(self, worker_id: str) -> None:
+        """The Worker has seen what there was."""
+        self._table.update(records.worker_pk(worker_id), records.INBOX, "SET unread = :none", None, {"none": 0})
 
     def list_for_worker(self, worker_id: str, limit: int = 20, start: str | None = None) -> MessagePage:
         """What a Worker was written, newest first. A `start` that is no `next_start` gives the first page."""

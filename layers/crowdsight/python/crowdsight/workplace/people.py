@@ -5,12 +5,14 @@ address, or as a subject of the organisation's OpenID provider; the address and 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Step, Table, TransactionFailed
 from crowdsight.workplace import records
 from crowdsight.workplace.faults import ServiceFault, WorkerNotFound, WorkerSuspended, WorkplaceError
+from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.sessions import (
     MAX_NAME_CHARACTERS,
     ExpiredToken,
@@ -107,13 +109,18 @@ class People:
             raise WorkerSuspended
         return self.sessions.start(person, known.session_version)
 
-    def find_session(self, token: str) -> tuple[Session, Worker | Staff] | None:
-        """Whose session a cookie is, as they are now; None if it is nobody's, or ended, or they are suspended."""
+    def find_session(
+        self, token: str, find: Callable[[Person], Worker | Staff | None] | None = None
+    ) -> tuple[Session, Worker | Staff] | None:
+        """Whose session a cookie is, as they are now; None if it is nobody's, or ended, or they are suspended.
+
+        `find`: another way to what is known of them than `People.find`.
+        """
         try:
             session = self.sessions.read_session(token)
         except (InvalidToken, ExpiredToken):
             return None
-        known = self.find(session)
+        known = (find or self.find)(session)
         if known is None or known.is_suspended or known.session_version != session.version:
             return None
         return session, known
@@ -136,6 +143,15 @@ class People:
         if item is None:
             return None
         return records.worker_from_item(item) if person.role is Role.WORKER else records.staff_from_item(item)
+
+    def find_staff(self, person: Person) -> tuple[Staff, Account] | None:
+        """One of a requester's staff with the requester's balances, by one call; None if they never came."""
+        key, account_key = _key(person.worker_id), (records.requester_pk(person.requester_id), "account")
+        items = {item["sk"]: item for item in self._table.get_many((key, account_key))}
+        if "staff" not in items:
+            return None
+        account = records.account_from_item(person.requester_id, items.get("account"))
+        return records.staff_from_item(items["staff"]), account
 
     # -- e-mail
 

@@ -19,9 +19,14 @@
     worker#<id>        worker                        a Worker, with counts and earnings
     worker#<id>        worker#qualification#<type>   what the Worker holds or held of a qualification type
     worker#<id>        worker#request#<type>         the Worker's latest request for it
+    worker#<id>        worker#hand#<assignment>      an assignment that the Worker has accepted and not handed in
+    worker#<id>        worker#seen#<group>           that nothing in a group is left for the Worker; expires (ttl_s)
+    worker#<id>        worker#month#<month>          what the Worker was paid on each day of a month (UTC)
+    requester#<id>     payroll#<date>#<worker>       what the requester paid a Worker on a day (UTC)
     worker#<id>        assignment#<accepted>#<id>    the assignment as the Worker's lists show it
     worker#<id>        earning#<time>#<key>          an entry of the Worker's statement; written once
     worker#<id>        adjustment#<reference>        the same of an adjustment; makes that there is one a reference
+    worker#<id>        worker#inbox                  how many messages the Worker has not seen
     worker#<id>        message#<time>#<id>           a message to the Worker
     worker#<id>        messagekey#<key>              that the message of this key was sent
     worker#<id>        worker#block#<requester>      the requester blocks the Worker
@@ -38,12 +43,14 @@
     qualtype#<id>      Granted#<worker>              what a Worker holds of it
     qualtype#<id>      Revoked#<worker>              what a Worker held of it
     qualrequest#<id>   request                       whose qualification request it is
+    group#<id>         group                         a HIT group with the count of its open HITs     open
     event#<id>         event                         a notification to be sent               due
     requesters         <id>                          every requester there is
     workers            <id>                          every Worker there is
 
 Index `due`: `hit` or `event`, by the moment in ms. Index `requester`: `requester#<id>`, or `disposed#<id>` for disposed
-HITs, by time of creation. Index `open`: `assignable`, `Reviewable#<requester>` or `Reviewing#<requester>`, by time of
+HITs, by time of creation. Index `open`: `groups`, by when a HIT of theirs was opened last; `group#<id>` for HITs that
+can be taken, by their place on the group's ring; `Reviewable#<requester>` or `Reviewing#<requester>`, by time of
 creation; HITs in other states are not in it. Qualification types that are not disposed are in both, under
 `qualtypes#<requester>` and `qualtypes`, by time of creation. Times in keys are milliseconds in 15 digits, so that
 they sort.
@@ -53,20 +60,19 @@ import hashlib
 import json
 import re
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from crowdsight.dynamodb import Item
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
+from crowdsight.workplace.groups import group_pk, ring_key
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
-from crowdsight.workplace.ledger import Account, Earning, LedgerEntry
+from crowdsight.workplace.ledger import Account, Earning, LedgerEntry, PayDay
 from crowdsight.workplace.review_policies import ReviewPolicies, read_policies
 from crowdsight.workplace.reviews import Action, Result, Review, ReviewLevel
 from crowdsight.workplace.sessions import Person, Role
 from crowdsight.workplace.workers import Staff, Worker
-
-ASSIGNABLE = "assignable"
-"""The `open` index's key for HITs that a Worker can take."""
 
 ASSIGNMENTS, LEDGER, MESSAGES = "assignment#", "ledger#", "message#"
 EARNINGS, ADJUSTMENTS = "earning#", "adjustment#"
@@ -78,6 +84,12 @@ BONUSES, REVIEWS = "bonus#", "review#"
 BLOCKS, BLOCKED_BY = "block#", "worker#block#"
 """How the sort keys of a requester's blocks, and of those of a Worker, begin."""
 
+STANDING = "worker"
+"""How the sort keys of all begin that decides what a Worker may do: one query finds it."""
+
+INBOX = f"{STANDING}#inbox"
+IN_HAND, SEEN, MONTHS = f"{STANDING}#hand#", f"{STANDING}#seen#", f"{STANDING}#month#"
+
 _START = re.compile(r"[0-9]{15}#[0-9A-Z]{1,64}")
 
 _KEYS = frozenset(("pk", "sk", "ttl_s", "due_pk", "due_sk", "requester_pk", "requester_sk", "open_pk", "open_sk"))
@@ -86,6 +98,11 @@ _KEYS = frozenset(("pk", "sk", "ttl_s", "due_pk", "due_sk", "requester_pk", "req
 def hit_pk(hit_id: str) -> str:
     """Of a HIT, its question, its assignments and who has or did it."""
     return f"hit#{hit_id}"
+
+
+def hit_id_of(pk: str) -> str:
+    """Whose the key is that `hit_pk` made."""
+    return pk.partition("#")[2]
 
 
 def hit_type_pk(hit_type_id: str) -> str:
@@ -148,11 +165,6 @@ def assignment_sk(assignment: Assignment) -> str:
     return f"{ASSIGNMENTS}{assignment_start(assignment)}"
 
 
-def assignments_since(at_ms: int) -> tuple[str, str]:
-    """The first and last sort keys of assignments accepted at this moment or later."""
-    return f"{ASSIGNMENTS}{at_ms:015d}", f"{ASSIGNMENTS}~"
-
-
 def under_review_pk(requester_id: str, status: HitStatus) -> str:
     """The `open` index's key for a requester's Reviewable or Reviewing HITs."""
     return f"{status.value}#{requester_id}"
@@ -171,7 +183,7 @@ def hit_to_item(hit: Hit) -> Item:
     if hit.next_due_at_ms is not None:
         keys |= {"due_pk": "hit", "due_sk": hit.next_due_at_ms}
     if hit.status is HitStatus.ASSIGNABLE:
-        keys |= {"open_pk": ASSIGNABLE, "open_sk": created}
+        keys |= {"open_pk": group_pk(hit.hit_group_id), "open_sk": ring_key(hit.hit_id)}
     elif hit.status in (HitStatus.REVIEWABLE, HitStatus.REVIEWING):
         keys |= {"open_pk": under_review_pk(hit.requester_id, hit.status), "open_sk": created}
     values = _without_none(asdict(hit))
@@ -254,6 +266,48 @@ def pointer_to_item(assignment: Assignment) -> Item:
     return keys | {"hit_id": assignment.hit_id, "assignment_sk": assignment_sk(assignment)}
 
 
+def date_of(at_ms: int) -> str:
+    """The day (UTC) of a moment, as `2026-11-28`."""
+    return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%d}"
+
+
+def month_sk(date: str) -> str:
+    """Under a Worker: what they were paid in the month of a day."""
+    return f"{MONTHS}{date[:7]}"
+
+
+def day_sums(date: str) -> tuple[str, str]:
+    """In a month: the attributes with a day's number of payments and their rewards."""
+    return f"paid_{date[8:]}", f"reward_cents_{date[8:]}"
+
+
+def payroll_sk(date: str, worker_id: str = "") -> str:
+    """Under a requester: what a Worker was paid on a day; without a Worker, how the keys of that day begin."""
+    return f"payroll#{date}#{worker_id}"
+
+
+def day_in_month(month: Item, date: str) -> PayDay:
+    """What was paid on a day, out of its month's item."""
+    paid, reward_cents = day_sums(date)
+    return PayDay(date, month.get(paid, 0), month.get(reward_cents, 0))
+
+
+def hand_sk(assignment_id: str) -> str:
+    """Under a Worker: an assignment in hand."""
+    return f"{IN_HAND}{assignment_id}"
+
+
+def seen_sk(group_id: str) -> str:
+    """Under a Worker: that nothing in this group is left for them."""
+    return f"{SEEN}{group_id}"
+
+
+def assignment_to_hand_item(assignment: Assignment) -> Item:
+    """An accepted assignment, as it lies with its Worker while it is in hand."""
+    keys = {"pk": worker_pk(assignment.worker_id), "sk": hand_sk(assignment.assignment_id)}
+    return _without_none(asdict(assignment)) | keys
+
+
 def holder_to_item(assignment: Assignment) -> Item:
     """That the assignment's Worker has or did its HIT."""
     keys = {"pk": hit_pk(assignment.hit_id), "sk": holder_sk(assignment.worker_id)}
@@ -261,7 +315,7 @@ def holder_to_item(assignment: Assignment) -> Item:
 
 
 def assignment_from_item(item: Item) -> Assignment:
-    """The assignment that either of the two wrote."""
+    """The assignment that any of the three wrote."""
     values = _values(item)
     values["status"] = AssignmentStatus(values["status"])
     return Assignment(**values)

@@ -13,7 +13,7 @@ from crowdsight.workplace.bonuses import Bonuses
 from crowdsight.workplace.events import DeliveryFailed, Event, Notification, event_document
 from crowdsight.workplace.faults import RequestError, wrong_assignment_status
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
-from crowdsight.workplace.identifiers import id_of
+from crowdsight.workplace.identifiers import group_id_of, id_of
 from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.messages import Messages
@@ -123,7 +123,7 @@ class Requesters:
         hit = Hit(
             hit_id=hit_id,
             hit_type_id=hit_type.hit_type_id,
-            hit_group_id=id_of(f"group {hit_type.hit_type_id}"),
+            hit_group_id=group_id_of(hit_type.hit_type_id),
             requester_id=hit_type.requester_id,
             title=hit_type.title,
             description=hit_type.description,
@@ -189,6 +189,48 @@ class Requesters:
         """The requester's Reviewable (or Reviewing) HITs, perhaps of one type, by time of creation."""
         pk = records.under_review_pk(requester_id, status)
         return self._list("open", pk, (status,), lambda hit: hit_type_id in (None, hit.hit_type_id), limit, start)
+
+    def look_through(
+        self, requester_id: str, status: HitStatus | None, limit: int, start: str | None = None
+    ) -> tuple[list[Hit], str | None]:
+        """The requester's HITs without their questions, newest first, by one call; and where to go on.
+
+        `status`: only those Reviewable or Reviewing. A `start` that was not given out gives the first page. What time
+        alone has brought about since the last sweep is not written here.
+        """
+        index, pk = "requester", records.requester_pk(requester_id)
+        if status is not None:
+            index, pk = "open", records.under_review_pk(requester_id, status)
+        key: Item | None = None
+        if records.is_start(start):
+            key = {"pk": records.hit_pk(start.partition("#")[2]), "sk": "hit", f"{index}_pk": pk, f"{index}_sk": start}
+        page = self._table.query(pk, index=index, limit=limit, newest_first=True, start_key=key)
+        next_start = str(page.next_key[f"{index}_sk"]) if page.next_key else None
+        return [records.hit_from_item(item) for item in page.items], next_start
+
+    def look_into(
+        self, requester_id: str, hit_id: str, limit: int, start: str | None = None
+    ) -> tuple[Hit, AssignmentPage] | None:
+        """A HIT with what was handed in for it, newest first, by one call for the first page; None if it is not theirs.
+
+        The page may be shorter than `limit`: what was accepted and not handed in is left out.
+        """
+        pk = records.hit_pk(hit_id)
+        if records.is_start(start):
+            first, key = self._table.get(pk, "hit"), {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"}
+            page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, newest_first=True, start_key=key)
+            items = page.items
+        else:
+            # A HIT's own item sorts after its assignments.
+            between = (records.ASSIGNMENTS, "hit")
+            page = self._table.query(pk, sk_between=between, limit=limit + 1, newest_first=True)
+            first, items = (page.items[0], page.items[1:]) if page.items else (None, [])
+        if first is None or first["sk"] != "hit" or first["requester_id"] != requester_id:
+            return None
+        found = [records.assignment_from_item(item) for item in items]
+        handed_in = [assignment for assignment in found if assignment.status in SEEN_BY_REQUESTERS]
+        next_start = page.next_key["sk"].removeprefix(records.ASSIGNMENTS) if page.next_key else None
+        return records.hit_from_item(first), AssignmentPage(handed_in, next_start)
 
     def extend(self, requester_id: str, hit_id: str, additional: int, token: str | None = None) -> Hit:
         """Add assignments and hold the money for them.

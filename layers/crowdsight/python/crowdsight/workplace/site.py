@@ -11,6 +11,8 @@ site_account        what is known of who is signed in
 site_statement      what a Worker was paid, by month
 site_hits           finding HITs
 site_assignments    doing them and being paid
+site_messages       what requesters wrote to a Worker, and writing to them
+site_requester      the pages of a requester's staff
 site_questions      the question's frame and the answers out of it
 site_visits         what these share
 """
@@ -21,7 +23,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crowdsight.clock import Clock
-from crowdsight.workplace.faults import ServiceFault, WorkerError
+from crowdsight.workplace.faults import RequestError, ServiceFault, WorkerError
 from crowdsight.workplace.limits import Limits
 from crowdsight.workplace.mail import ADDRESS_PATH, SIGN_IN_PATH, MailQueue
 from crowdsight.workplace.people import People
@@ -36,7 +38,9 @@ from crowdsight.workplace.site_errors import (
 )
 from crowdsight.workplace.site_hits import HitPages
 from crowdsight.workplace.site_http import Request, Response
+from crowdsight.workplace.site_messages import MessagePages
 from crowdsight.workplace.site_questions import SUBMIT_PATH, QuestionPages
+from crowdsight.workplace.site_requester import RequesterPages
 from crowdsight.workplace.site_sign_in import CALLBACK_PATH, SignInPages
 from crowdsight.workplace.site_signing_in import SigningIn
 from crowdsight.workplace.site_statement import StatementPages
@@ -46,6 +50,7 @@ from crowdsight.workplace.workplace import Workplace
 if TYPE_CHECKING:
     from crowdsight.workplace.openid import IdentityProvider
 
+_GROUP = r"/groups/(?P<group_id>[0-9A-Z]{1,64})"
 _HIT = r"/hits/(?P<hit_id>[0-9A-Z]{1,64})"
 _ASSIGNMENT = r"/assignments/(?P<assignment_id>[0-9A-Z]{1,64})"
 _TOKEN = r"(?P<token>[\w.-]+)"
@@ -76,6 +81,7 @@ class WorkerSite:
         signing_in, hits = SigningIn(visits), HitPages(visits)
         account, statements = AccountPages(visits, has_mail=mail is not None), StatementPages(visits)
         assignments, questions = AssignmentPages(visits), QuestionPages(visits)
+        requester, messages = RequesterPages(visits), MessagePages(visits)
         self._routes = [
             (method, re.compile(pattern, re.ASCII), respond)
             for method, pattern, respond in (
@@ -95,12 +101,28 @@ class WorkerSite:
                 ("POST", r"/account/sign-out-everywhere", account.sign_out_everywhere),
                 ("GET", r"/statement", statements.show_statement),
                 ("GET", r"/statement\.csv", statements.download_statement),
-                ("GET", r"/", hits.show_hits),
+                ("GET", r"/", hits.show_groups),
+                ("GET", _GROUP, hits.show_group),
+                ("GET", f"{_GROUP}/preview", hits.preview_one),
+                ("POST", f"{_GROUP}/accept", hits.accept_one),
                 ("GET", _HIT, hits.show_hit),
                 ("POST", f"{_HIT}/accept", hits.accept),
                 ("GET", _ASSIGNMENT, assignments.show_assignment),
                 ("POST", f"{_ASSIGNMENT}/return", assignments.return_assignment),
+                ("GET", r"/done/(?P<start>[0-9]{15}-[0-9A-Z]{1,64})", assignments.show_done),
+                ("GET", r"/queue", assignments.show_queue),
                 ("GET", r"/earnings", assignments.show_earnings),
+                ("GET", r"/requester", requester.show_hits),
+                ("GET", f"/requester{_HIT}", requester.show_hit),
+                ("POST", f"/requester{_ASSIGNMENT}/approve", requester.approve),
+                ("POST", f"/requester{_ASSIGNMENT}/reject", requester.reject),
+                ("GET", r"/requester/messages", requester.show_messages),
+                ("POST", r"/requester/messages", requester.reply),
+                ("GET", r"/requester/pay", requester.show_pay),
+                ("GET", r"/requester/pay\.csv", requester.download_pay),
+                ("GET", r"/messages", messages.show_messages),
+                ("GET", r"/contact/(?P<hit_id>[0-9A-Z]{1,64})", messages.show_contact),
+                ("POST", r"/contact/(?P<hit_id>[0-9A-Z]{1,64})", messages.send),
                 ("GET", r"/frames/(?P<hit_id>[0-9A-Z]{1,64})", questions.show_question),
                 ("POST", SUBMIT_PATH, questions.submit),
                 ("GET", r"/static/(?P<name>[\w.-]+)", self.serve_asset),
@@ -112,7 +134,7 @@ class WorkerSite:
         request = Request.from_event(event)
         try:
             response = self._dispatch(request)
-        except (SiteError, WorkerError, ServiceFault) as error:
+        except (SiteError, WorkerError, RequestError, ServiceFault) as error:
             response = self._explain(request, error)
         except Exception:
             # The edge of the program: what nobody foresaw is logged whole, and the Worker gets a number to quote.
@@ -144,7 +166,7 @@ class WorkerSite:
             raise MethodNotAllowed([allowed for allowed, _match, _respond in matches])
         raise NoSuchPage
 
-    def _explain(self, request: Request, error: SiteError | WorkerError | ServiceFault) -> Response:
+    def _explain(self, request: Request, error: SiteError | WorkerError | RequestError | ServiceFault) -> Response:
         status, heading = STATUSES_AND_HEADINGS[error.code]
         response = self._visits.error(request, status, heading, error.message)
         return Response(status, response.body, {**response.headers, **more_headers(error)})

@@ -174,6 +174,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "WorkerNotFound": (403, "You are not signed in"),
     "WorkerSuspended": (403, "You are suspended"),
     "HitNotFound": (404, "No such HIT"),
+    "GroupNotFound": (404, "No such HITs"),
     "HitNotAvailable": (410, "This HIT is gone"),
     "HitAlreadyDone": (409, "You have done this HIT"),
     "NotQualified": (403, "You do not qualify for this HIT"),
@@ -188,6 +189,7 @@ STATUSES_AND_HEADINGS: dict[str, tuple[int, str]] = {
     "QualificationTestOver": (410, "This test is over"),
     "LocaleRefused": (409, "That cannot be changed here"),
     "FormIncomplete": (422, "Please look again"),
+    "RequestError": (409, "That cannot be done"),
     "ServiceFault": (500, "Something went wrong"),
 }
 """By error code, the site's and the workplace's."""

@@ -17,6 +17,7 @@ from crowdsight.workplace.site_http import Response
 
 _HERE = Path(__file__).parent
 _ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MOST_COUNTED = 100
 _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 CROWD_ELEMENTS = "crowd-html-elements.js"
@@ -65,6 +66,8 @@ class Pages:
             "iso": iso,
             "sanitized": sanitize,
             "how_many": how_many,
+            "day": day,
+            "bounded": bounded,
         }
         self._assets, self._asset_names = _read_assets(_HERE / "static")
 
@@ -174,6 +177,17 @@ def moment(ms: int) -> str:
     """A time of milliseconds since the epoch for people, in UTC: 30 Sep 2026, 14:05 UTC."""
     time = datetime.fromtimestamp(ms / 1000, UTC)
     return f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def day(date: str) -> str:
+    """A day such as 2026-09-30 for people: Wed 30 Sep."""
+    time = datetime.fromisoformat(date)
+    return f"{time:%a} {time.day} {time:%b}"
+
+
+def bounded(count: int) -> str:
+    """A count that is told up to a hundred, because more of it says no more: 100+."""
+    return str(count) if count <= MOST_COUNTED else f"{MOST_COUNTED}+"
 
 
 def iso(ms: int) -> str:

@@ -61,14 +61,14 @@ class QuestionPages:
         """
         session = self._visits.require_session(request)
         assignment_id = request.asked("assignmentId") or PREVIEW_ASSIGNMENT_ID
-        if (
-            assignment_id != PREVIEW_ASSIGNMENT_ID
-            and self._visits.own_assignment(assignment_id, session).hit_id != hit_id
-        ):
-            raise NoSuchPage
         if assignment_id == PREVIEW_ASSIGNMENT_ID:
-            self._workplace.check_preview(self._workplace.get_hit(hit_id), session.worker_id)
-        question = self._workplace.get_question(hit_id)
+            preview = self._workplace.preview(hit_id, session.worker_id)
+            self._workplace.check_preview(preview.hit, self._visits.desk(request).standing)
+            question = preview.question
+        elif self._visits.own_assignment(request, assignment_id).hit_id == hit_id:
+            question = self._workplace.get_question(hit_id)
+        else:
+            raise NoSuchPage
         if question.form:
             return self._show_form(request, question.form, assignment_id)
         if question.kind is not QuestionKind.HTML:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -11,9 +12,11 @@ from markupsafe import Markup
 from crowdsight.clock import Clock
 from crowdsight.workplace.assignments import Assignment
 from crowdsight.workplace.faults import AssignmentNotFound, AssignmentNotYours
+from crowdsight.workplace.ledger import Account
 from crowdsight.workplace.limits import Limits, TooOften
+from crowdsight.workplace.listing import Desk
 from crowdsight.workplace.people import People
-from crowdsight.workplace.sessions import Invitation, Role, Session
+from crowdsight.workplace.sessions import Invitation, Person, Role, Session
 from crowdsight.workplace.site_errors import ForgedForm, NotForYou, NotSignedIn, TooManyRequests
 from crowdsight.workplace.site_http import Request, Response
 from crowdsight.workplace.site_pages import Pages, hidden_field
@@ -54,9 +57,30 @@ class Visits:
         """Looked for once a request."""
         if "visitor" not in request.memo:
             token = request.cookie(_COOKIE)
-            request.memo["visitor"] = self.people.find_session(token) if token else None
+            request.memo["visitor"] = self.people.find_session(token, partial(self._find, request)) if token else None
         found: tuple[Session, Worker | Staff] | None = request.memo["visitor"]
         return found
+
+    def _find(self, request: Request, person: Person) -> Worker | Staff | None:
+        """Of a Worker all that pages need comes with what their session needs, by one call."""
+        if person.role is not Role.WORKER:
+            found = self.people.find_staff(person)
+            if found is None:
+                return None
+            staff, request.memo["account"] = found
+            return staff
+        request.memo["desk"] = desk = self.workplace.listing.find_desk(person.worker_id)
+        return desk.worker if desk else None
+
+    def desk(self, request: Request) -> Desk:
+        """What the signed-in Worker has in hand and may do, as of when the request came."""
+        desk: Desk = request.memo["desk"]
+        return desk
+
+    def account(self, request: Request) -> Account:
+        """The balances of the requester whose staff is signed in, as of when the request came."""
+        account: Account = request.memo["account"]
+        return account
 
     def require_anyone(self, request: Request) -> Session:
         """The session of a visitor in either role. Raises NotSignedIn."""
@@ -98,11 +122,15 @@ class Visits:
         """The hidden field that `check_form` looks for."""
         return hidden_field("csrf", self.sessions.form_token(_token_of(bound_to)))
 
-    def own_assignment(self, assignment_id: str, session: Session) -> Assignment:
-        """The visitor's assignment. Raises AssignmentNotFound, AssignmentNotYours."""
+    def own_assignment(self, request: Request, assignment_id: str) -> Assignment:
+        """The signed-in Worker's assignment. Raises AssignmentNotFound, AssignmentNotYours."""
         require_id(assignment_id)
+        desk = self.desk(request)
+        in_hand = [one for one in desk.in_hand if one.assignment_id == assignment_id]
+        if in_hand:
+            return in_hand[0]
         assignment = self.workplace.get_assignment(assignment_id)
-        if assignment.worker_id != session.worker_id:
+        if assignment.worker_id != desk.worker.worker_id:
             raise AssignmentNotYours("It was accepted by another Worker.")
         return assignment
 
@@ -124,6 +152,7 @@ class Visits:
             "session": session,
             "has_sign_in": self._has_sign_in,
             "here": here,
+            "desk": request.memo.get("desk"),
             "csrf_field": self.csrf_field(session) if session else Markup(),
             "left_s": lambda until_ms: max(0, until_ms - now_ms) // 1000,
         }

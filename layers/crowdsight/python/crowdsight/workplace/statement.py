@@ -120,19 +120,19 @@ def csv_lines(earnings: Iterable[Earning]) -> Iterator[str]:
 
     Titles are requesters' own: what a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    yield _csv_line(_COLUMNS)
+    yield csv_line(_COLUMNS)
     for earning in earnings:
         at = datetime.fromtimestamp(earning.at_ms // 1000, UTC)
         reference = earning.key.partition("#")[2] if earning.kind == ADJUSTMENT else ""
-        yield _csv_line(
+        yield csv_line(
             (
                 f"{at:%Y-%m-%dT%H:%M:%SZ}",
                 earning.kind,
                 signed_dollars(earning.cents),
-                _harmless(earning.text),
+                harmless(earning.text),
                 earning.hit_id or "",
                 earning.assignment_id or "",
-                _harmless(reference),
+                harmless(reference),
             )
         )
 
@@ -142,13 +142,15 @@ def signed_dollars(cents: int) -> str:
     return f"{'-' if cents < 0 else ''}{wire_dollars(abs(cents))}"
 
 
-def _csv_line(values: Iterable[str]) -> str:
+def csv_line(values: Iterable[str]) -> str:
+    """One line of CSV (RFC 4180)."""
     line = io.StringIO()
     csv.writer(line).writerow(values)
     return line.getvalue()
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

@@ -5,7 +5,7 @@ and written, with the money it moves and the events it causes, in one transactio
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +26,7 @@ from crowdsight.workplace.events import (
     retry_at_ms,
 )
 from crowdsight.workplace.faults import HitNotFound, InsufficientFunds, ServiceFault, TooManyAccepted
+from crowdsight.workplace.groups import Groups, group_of
 from crowdsight.workplace.hits import Hit
 from crowdsight.workplace.ledger import Earning, LedgerEntry
 from crowdsight.workplace.lifecycle import Change
@@ -54,6 +55,7 @@ class Store:
         self.clock = clock
         self.new_id = new_id
         self._send_event = send_event
+        self._groups = Groups(table)
 
     def find_hit(self, hit_id: str, now_ms: int | None = None) -> Hit | None:
         """The HIT at this moment: what time alone has brought about is written first."""
@@ -184,13 +186,18 @@ class Store:
     def _write(self, change: Change, more_steps: Sequence[Step] = ()) -> bool:
         """Write a change and send its events; False if the HIT is not at the change's version any more."""
         deliveries = self._deliveries(change)
+        group_before, group_after = group_of(change.before), group_of(change.after)
         steps = [*self._steps(change), *more_steps]
         due_at_ms = self.clock() + RETRY_AFTER_MS
         for delivery in deliveries:
             steps.append(self.table.put_step("event", records.delivery_to_item(delivery, due_at_ms)))
+        if group_after and group_after != group_before:
+            self._groups.open(change.after, self.clock())
         try:
             self.table.transact(steps)
         except TransactionFailed as error:
+            if group_after and group_after != group_before:
+                self._groups.close(group_after)
             if change.before is not None and _MADE_ANEW.intersection(error.failed):
                 return False
             if "token" in error.failed:
@@ -202,6 +209,8 @@ class Store:
                     f"You have {MAX_ACCEPTED} HITs in hand. Submit or return one of them first."
                 ) from error
             raise
+        if group_before and group_before != group_after:
+            self._close_or_leave(group_before)
         for delivery in deliveries:
             self._deliver_or_leave(delivery)
         return True
@@ -214,9 +223,11 @@ class Store:
             condition, values = "#version = :version", {"version": change.before.version}
             steps = [table.put_step("hit", records.hit_to_item(hit), condition, values, {"version": "version"})]
         for before, after in change.assignments:
-            steps += self._assignment_steps(before, after)
+            steps += self._assignment_steps(before, after, hit.hit_group_id)
         for entry in change.entries:
             steps.append(table.put_step("ledger", records.entry_to_item(entry), "attribute_not_exists(pk)"))
+            if entry.kind == "pay":
+                steps += self.day_steps(entry)
         for earning in _earnings(change):
             steps.append(table.put_step("earning", records.earning_to_item(earning), "attribute_not_exists(pk)"))
         for review in change.reviews:
@@ -225,7 +236,7 @@ class Store:
             )
         return steps + self._account_steps(hit.requester_id, change.entries)
 
-    def _assignment_steps(self, before: Assignment | None, after: Assignment) -> list[Step]:
+    def _assignment_steps(self, before: Assignment | None, after: Assignment, group_id: str) -> list[Step]:
         table = self.table
         steps = [
             table.put_step("assignment", records.assignment_to_item(after)),
@@ -234,8 +245,13 @@ class Store:
         if before is None:
             steps.append(table.put_step("pointer", records.pointer_to_item(after), "attribute_not_exists(pk)"))
             steps.append(table.put_step("holder", records.holder_to_item(after), "attribute_not_exists(pk)"))
+            steps.append(table.put_step("hand", records.assignment_to_hand_item(after)))
         elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
             steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), records.holder_sk(after.worker_id)))
+            steps.append(table.delete_step("seen", records.worker_pk(after.worker_id), records.seen_sk(group_id)))
+        if before is not None and before.status is AssignmentStatus.ACCEPTED:
+            pk = records.worker_pk(after.worker_id)
+            steps.append(table.delete_step("hand", pk, records.hand_sk(after.assignment_id)))
         deltas = _worker_deltas(before, after)
         if not deltas:
             return steps  # something was noted that the Worker's counts do not show
@@ -250,6 +266,21 @@ class Store:
             pk, sk = records.requester_pk(after.requester_id), records.worked_for_sk(after.worker_id)
             steps.append(table.update_step("worked_for", pk, sk, expression, values=counted))
         return steps
+
+    def day_steps(self, entry: LedgerEntry) -> list[Step]:
+        """What a payment adds to its day, for the Worker and in the requester's payroll."""
+        worker_id, requester_id, date = str(entry.worker_id), entry.requester_id, records.date_of(entry.at_ms)
+        paid, reward_cents = records.day_sums(date)
+        for_worker = {paid: 1, reward_cents: entry.reward_cents}
+        sums = {"paid": 1, "reward_cents": entry.reward_cents, "fee_cents": entry.fee_cents}
+        return [
+            self._add("month", records.worker_pk(worker_id), records.month_sk(date), for_worker),
+            self._add("payroll", records.requester_pk(requester_id), records.payroll_sk(date, worker_id), sums),
+        ]
+
+    def _add(self, label: str, pk: str, sk: str, amounts: Mapping[str, int]) -> Step:
+        expression = "ADD " + ", ".join(f"{name} :{name}" for name in amounts)
+        return self.table.update_step(label, pk, sk, expression, None, amounts)
 
     def _account_steps(self, requester_id: str, entries: tuple[LedgerEntry, ...]) -> list[Step]:
         sums = {
@@ -284,6 +315,13 @@ class Store:
                     Delivery(event_doc_id, notification.transport, notification.destination, document, self.clock())
                 )
         return deliveries
+
+    def _close_or_leave(self, group_id: str) -> None:
+        """The change is made, whatever happens here: a count that is too high is corrected when somebody notices."""
+        try:
+            self._groups.close(group_id)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("group %s counts a HIT too many: %s", group_id, error)
 
     def _deliver_or_leave(self, delivery: Delivery) -> None:
         """The change behind it is made, whatever happens here: its event lies in the table, and a sweep sends it."""

@@ -15,6 +15,7 @@ from crowdsight.workplace.faults import (
     AssignmentOver,
     HitAlreadyDone,
     HitNotAvailable,
+    HitNotFound,
     NotQualified,
     WorkerNotFound,
     WorkerSuspended,
@@ -22,7 +23,9 @@ from crowdsight.workplace.faults import (
 from crowdsight.workplace.form_answers import check_answers
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.listing import Listing
 from crowdsight.workplace.messages import Messages
+from crowdsight.workplace.payroll import Payroll
 from crowdsight.workplace.qualification_store import QualificationStore
 from crowdsight.workplace.questions import Question, read_question
 from crowdsight.workplace.requesters import Requesters
@@ -32,15 +35,14 @@ from crowdsight.workplace.store import Store
 from crowdsight.workplace.worker_qualifications import WorkerQualifications
 from crowdsight.workplace.workers import Worker
 
-MAX_PAGES_LOOKED_THROUGH = 10
-
 
 @dataclass(frozen=True)
-class HitPage:
-    """Some HITs, and where to go on (None at the end)."""
+class Preview:
+    """A HIT with what it shows, and the Worker's assignment of it, if they have or did it."""
 
-    hits: list[Hit]
-    next_start: str | None
+    hit: Hit
+    question: Question
+    mine: Assignment | None
 
 
 class Workplace:
@@ -59,40 +61,38 @@ class Workplace:
         self._new_id = new_id
         self._store = Store(table, clock, new_id, send_event)
         self.messages = Messages(table, clock, new_id)
+        self.listing = Listing(table, clock)
+        self.payroll = Payroll(table)
         self.statements = Statements(table, clock)
         self._qualifications = QualificationStore(table, clock, new_id)
         self.qualifications = WorkerQualifications(self._qualifications)
         self.requesters = Requesters(self._store, fee_percent, self._qualifications, self.messages)
         self._blocks = self.requesters.blocks
 
-    def list_open_hits(self, limit: int = 20, start: str | None = None, worker_id: str | None = None) -> HitPage:
-        """HITs that can be accepted now, oldest first; with `worker_id`, without those the Worker has or did, and
-        without those that only Workers with other qualifications may see, or that a requester keeps from the Worker.
-
-        A page may be shorter than `limit` and still have a next one. The list may lag a moment behind, as an index
-        does; `accept` decides. A `start` that is no `next_start` gives the first page.
-        """
-        hits: list[Hit] = []
-        now_ms = self._clock()
-        standing = self._qualifications.find_standing(worker_id) if worker_id else None
-        key = _open_key(start)
-        for _ in range(MAX_PAGES_LOOKED_THROUGH):
-            page = self._table.query(records.ASSIGNABLE, index="open", limit=limit + 1, start_key=key)
-            found = [records.hit_from_item(item) for item in page.items]
-            taken = self._taken_since(worker_id, found[0].created_at_ms) if worker_id and found else set()
-            for hit in found:
-                if hit.expires_at_ms > now_ms and hit.hit_id not in taken and _may_see(standing, hit):
-                    if len(hits) == limit:
-                        return HitPage(hits, _open_start(hits[-1]))
-                    hits.append(hit)
-            key = page.next_key
-            if key is None:
-                return HitPage(hits, None)
-        return HitPage(hits, str(key["open_sk"]) if key else None)
-
     def get_hit(self, hit_id: str) -> Hit:
         """The HIT at this moment. Raises HitNotFound."""
         return self._store.get_hit(hit_id)
+
+    def preview(self, hit_id: str, worker_id: str) -> Preview:
+        """The HIT at this moment as it looks before it is accepted, by one call for most. Raises HitNotFound."""
+        pk = records.hit_pk(hit_id)
+        holder_sk = records.holder_sk(worker_id)
+        items = {item["sk"]: item for item in self._table.get_many((pk, sk) for sk in ("hit", "question", holder_sk))}
+        if "hit" not in items or "question" not in items:
+            raise HitNotFound("There is no such HIT.")
+        hit = records.hit_from_item(items["hit"])
+        if hit.next_due_at_ms is not None and hit.next_due_at_ms <= self._clock():
+            return Preview(self.get_hit(hit_id), self.get_question(hit_id), self.find_accepted(hit_id, worker_id))
+        holder = items.get(holder_sk)
+        mine = self._store.read_assignment(hit_id, holder["assignment_sk"]) if holder else None
+        return Preview(hit, read_question(items["question"]["xml"]), mine)
+
+    def find_listed(self, worker_id: str, start: str) -> Assignment | None:
+        """The Worker's assignment at this place of their list (see `records.assignment_start`), without its answer."""
+        if not records.is_start(start):
+            return None
+        item = self._table.get(records.worker_pk(worker_id), f"{records.ASSIGNMENTS}{start}")
+        return _at(records.assignment_from_item(item), self._clock()) if item else None
 
     def get_question(self, hit_id: str) -> Question:
         """What the HIT shows to a Worker. Raises HitNotFound."""
@@ -120,10 +120,11 @@ class Workplace:
         change = self._store.change_hit(hit_id, decide, checks)
         return change.assignments[0][1]
 
-    def check_preview(self, hit: Hit, worker_id: str) -> None:
-        """Raises NotQualified or HitNotAvailable unless the Worker may look at the HIT's question before accepting it;
-        WorkerNotFound."""
-        self._require_qualified(hit, worker_id, Action.PREVIEW)
+    def check_preview(self, hit: Hit, standing: Standing) -> None:
+        """Raises NotQualified, or HitNotAvailable, unless the Worker may look at the question before accepting."""
+        if hit.requester_id in standing.blocked_by:
+            raise HitNotAvailable("This HIT is not available to you.")
+        _require_met(standing, hit, Action.PREVIEW)
 
     def find_accepted(self, hit_id: str, worker_id: str) -> Assignment | None:
         """The assignment of this HIT that the Worker has or did (not returned, not abandoned), if any."""
@@ -182,13 +183,8 @@ class Workplace:
         pk = records.worker_pk(worker_id)
         key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if records.is_start(start) else None
         page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, newest_first=True, start_key=key)
-        assignments = []
-        for item in page.items:
-            assignment = records.assignment_from_item(item)
-            if _is_behind(assignment, self._clock()):
-                now = self.get_assignment(assignment.assignment_id)
-                assignment = replace(now, answer_xml=None)
-            assignments.append(assignment)
+        now_ms = self._clock()
+        assignments = [_at(records.assignment_from_item(item), now_ms) for item in page.items]
         next_start = page.next_key["sk"].removeprefix(records.ASSIGNMENTS) if page.next_key else None
         return AssignmentPage(assignments, next_start)
 
@@ -234,8 +230,7 @@ class Workplace:
         standing = self._qualifications.find_standing(worker_id)
         if standing is None:
             raise WorkerNotFound("There is no such Worker.")
-        if standing.unmet(hit.qualification_requirements, action):
-            raise NotQualified("It asks for qualifications that you do not have.")
+        _require_met(standing, hit, action)
         return self._qualifications.unchanged(standing, hit.qualification_requirements)
 
     def _in_hand(self, first: Assignment) -> Assignment:
@@ -251,36 +246,17 @@ class Workplace:
             case _:
                 raise AssignmentOver("This HIT was submitted already.")
 
-    def _taken_since(self, worker_id: str, since_ms: int) -> set[str]:
-        """The HITs a Worker has or did, of those created at `since_ms` or later."""
-        between = records.assignments_since(since_ms)
-        items = self._table.query_all(records.worker_pk(worker_id), sk_between=between)
-        given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)
-        return {item["hit_id"] for item in items if item["status"] not in given_up}
+
+def _require_met(standing: Standing, hit: Hit, action: Action) -> None:
+    if standing.unmet(hit.qualification_requirements, action):
+        raise NotQualified("It asks for qualifications that you do not have.")
 
 
-def _may_see(standing: Standing | None, hit: Hit) -> bool:
-    if standing is None:
-        return True
-    is_blocked = hit.requester_id in standing.blocked_by
-    return not is_blocked and not standing.unmet(hit.qualification_requirements, Action.DISCOVER)
-
-
-def _open_start(hit: Hit) -> str:
-    return records.time_key(hit.created_at_ms, hit.hit_id)
-
-
-def _open_key(start: str | None) -> dict[str, str] | None:
-    if not records.is_start(start):
-        return None
-    hit_id = start.partition("#")[2]
-    return {"pk": records.hit_pk(hit_id), "sk": "hit", "open_pk": records.ASSIGNABLE, "open_sk": start}
-
-
-def _is_behind(assignment: Assignment, now_ms: int) -> bool:
-    """Whether time alone has changed the assignment since it was written."""
-    if assignment.status is AssignmentStatus.ACCEPTED:
-        return assignment.deadline_ms <= now_ms
-    if assignment.status is AssignmentStatus.SUBMITTED and assignment.auto_approval_at_ms is not None:
-        return assignment.auto_approval_at_ms <= now_ms
-    return False
+def _at(assignment: Assignment, now_ms: int) -> Assignment:
+    """The assignment as it is at this moment, which may be before anybody has written it so."""
+    if assignment.status is AssignmentStatus.ACCEPTED and assignment.deadline_ms <= now_ms:
+        return replace(assignment, status=AssignmentStatus.ABANDONED)
+    approval_at_ms = assignment.auto_approval_at_ms
+    if assignment.status is AssignmentStatus.SUBMITTED and approval_at_ms is not None and approval_at_ms <= now_ms:
+        return replace(assignment, status=AssignmentStatus.APPROVED, approved_at_ms=approval_at_ms)
+    return assignment

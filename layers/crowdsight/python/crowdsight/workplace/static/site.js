@@ -6,7 +6,7 @@
 
 const frame = document.getElementById("question");
 const work = document.querySelector("[data-assignment]");
-const clock = document.querySelector("[data-left-s]");
+const next = document.querySelector("[data-next]");
 const MIN_HEIGHT_PX = 240;
 const MAX_HEIGHT_PX = 20000;
 
@@ -22,7 +22,9 @@ if (frame) {
       const top = frame.getBoundingClientRect().top + Math.min(Math.max(message.top, 0), MAX_HEIGHT_PX);
       scrollBy({ top: top - 16, behavior: "instant" });
     }
-    if (message.type === "crowdsight-submitted" && work) location.assign(work.dataset.afterSubmission);
+    if (message.type !== "crowdsight-submitted" || !work) return;
+    if (next && next.elements.auto.checked) next.submit();
+    else location.assign(work.dataset.afterSubmission);
   });
 }
 
@@ -38,19 +40,18 @@ if (frame && work) {
   });
 }
 
-if (clock) {
+for (const clock of document.querySelectorAll("[data-left-s]")) {
   const end = performance.now() + Number(clock.dataset.leftS) * 1000;
-  const over = document.querySelector("[data-over]");
   const tell = () => {
     const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
     const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
     const two = (number) => String(number).padStart(2, "0");
     clock.textContent = hours ? `${hours}:${two(minutes)}:${two(seconds)} left` : `${minutes}:${two(seconds)} left`;
     clock.classList.toggle("short", left <= 60);
-    if (left === 0) {
-      clearInterval(timer);
-      over.hidden = false;
-    }
+    if (!work) return;
+    document.querySelector("[data-short]").hidden = left === 0 || left > 60;
+    document.querySelector("[data-over]").hidden = left > 0;
+    if (left === 0) clearInterval(timer);
   };
   const timer = setInterval(tell, 1000);
   tell();
