@@ -91,7 +91,7 @@ class Pages:
     def form_page(self, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A QuestionForm for the question's frame. Its pictures, sounds and films may come from anywhere by https."""
         policy = f"{_OWN_CONTENT.replace('img-src', 'media-src https:; img-src https:')}frame-ancestors 'self'"
-        return self._html("question_form.html", prefix, values, status, policy, None)
+        return self._html("question_form.html", prefix, values, status, policy, ())
 
     def question(self, html: str, prefix: str, tell_height: bool) -> Response:
         """A requester's own page, with an origin of its own wherever it is opened.
