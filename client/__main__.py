@@ -139,7 +139,12 @@ def _add_workers(subject: argparse.ArgumentParser) -> None:
     disqualify = add_command(commands, "disqualify", _disqualify_worker, "take it back")
     for command in (qualify, disqualify):
         command.add_argument("id", metavar="ID", help="the Worker's id")
-        command.add_argument("qualification", choices=sorted(GRANTED_BY_OPERATOR), help="masters, or adult: of age")
+        command.add_argument(
+            "qualification",
+            metavar="QUALIFICATION",
+            choices=sorted(GRANTED_BY_OPERATOR),
+            help="masters, or adult: of age",
+        )
     for command in (invite, adjust, listing, rotate, locate, qualify, disqualify):
         add_place(command)
 
