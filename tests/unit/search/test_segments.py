@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 
 from crowdsight.search.attributes import Attributes
 from crowdsight.search.objects import Objects
-from crowdsight.search.segments import EXACT_ROWS, FEW_KEYS, Damaged, Rows, Segments, gather, hashes_of
+from crowdsight.search.rows import Rows, gather, hashes_of
+from crowdsight.search.segment_format import Damaged
+from crowdsight.search.segment_layout import EXACT_ROWS
+from crowdsight.search.segments import FEW_KEYS, Segments
 from crowdsight.search.vector_log import as_keys
 from crowdsight.search.vectors import half_unit
 from tests.contract.memory_s3 import MemoryS3

@@ -25,7 +25,9 @@ from crowdsight.dynamodb import Unprocessed
 from crowdsight.search.index import Refreshed
 from crowdsight.search.manifest import Manifest, Manifests, Retired, UnknownFormat
 from crowdsight.search.objects import DeletionFailed, ObjectChanged
-from crowdsight.search.segments import Damaged, Rows, Segment, Segments, gather
+from crowdsight.search.rows import Rows, gather
+from crowdsight.search.segment_format import Damaged, Segment
+from crowdsight.search.segments import Segments
 from crowdsight.search.vector_log import Dirty, Log, VectorLog, Writing
 
 FULL_ROWS = 4096

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crowdsight.search.objects import Objects, Version
-from crowdsight.search.segments import Deletions, Part, Segment
+from crowdsight.search.segment_format import Deletions, Part, Segment
 
 FORMAT = 2
 MANIFEST_MEDIA_TYPE = "application/json"

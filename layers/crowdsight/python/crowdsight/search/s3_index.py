@@ -5,6 +5,7 @@ refresh has dropped from the log is thus always in the manifest that the search 
 removed does not count in the segments.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -29,7 +30,9 @@ from crowdsight.search.index import (
 )
 from crowdsight.search.manifest import Manifests
 from crowdsight.search.objects import Objects
-from crowdsight.search.segments import CACHE_BYTES, Rows, Segments, gather
+from crowdsight.search.rows import Rows, gather
+from crowdsight.search.segment_format import Damaged
+from crowdsight.search.segments import CACHE_BYTES, Segments
 from crowdsight.search.snapshot import Snapshot
 from crowdsight.search.vector_log import VectorLog, as_keys, half_matrices
 
@@ -38,6 +41,8 @@ READ_ATTEMPTS = 3
 RECALL = 0.99
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class S3VectorIndex:
@@ -73,13 +78,17 @@ class S3VectorIndex:
         )
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
-        """See `VectorIndex.put`. Many entries at once become a segment without passing through the log."""
+        """See `VectorIndex.put`. Many entries at once become a segment without passing through the log, unless some
+        segment is so damaged that it does not tell whether it has them."""
         check_account(account)
         check_entries(entries)
-        if len(entries) < FULL_ROWS:
-            self._log.put(account, entries)
-        else:
-            self._folding.add(account, self._rows(entries))
+        if len(entries) >= FULL_ROWS:
+            try:
+                self._folding.add(account, self._rows(entries))
+                return
+            except Damaged as error:
+                logger.error("entries of account %s go through the log: %s", account, error)
+        self._log.put(account, entries)
 
     def remove(self, account: str, keys: Sequence[str]) -> None:
         """See `VectorIndex.remove`."""
@@ -102,11 +111,11 @@ class S3VectorIndex:
         """See `VectorIndex.keys`."""
         return iter(self._read(account, lambda snapshot: snapshot.keys()))
 
-    def snapshot(self, account: str) -> Snapshot:
+    def snapshot(self, account: str, recall: float | None = None) -> Snapshot:
         """What an account has now, for several searches of one state; it is good for the minute in which segments that
-        are replaced meanwhile are still there."""
+        are replaced meanwhile are still there. `recall`: the index's own if None."""
         check_account(account)
-        return self._snapshot(account, is_fresh=False)
+        return self._snapshot(account, is_fresh=False, recall=recall)
 
     def refresh(self, is_over: Callable[[], bool] = lambda: False) -> Refreshed:
         """See `VectorIndex.refresh`; what a killed one has left is cleared away 20 minutes later."""
@@ -126,11 +135,11 @@ class S3VectorIndex:
             # The search was so slow that segments of its manifest are deleted: the present one has others.
         return result
 
-    def _snapshot(self, account: str, is_fresh: bool) -> Snapshot:
+    def _snapshot(self, account: str, is_fresh: bool, recall: float | None = None) -> Snapshot:
         prefix = self._prefix(account)
         log = self._log.read(account)
         current = self._manifests.read(prefix, None if is_fresh else log.manifest_version)
-        return Snapshot(self._segments, prefix, self._spaces, self._recall, log, current)
+        return Snapshot(self._segments, prefix, self._spaces, recall or self._recall, log, current)
 
     def _rows(self, entries: Sequence[Entry]) -> Rows:
         matrices = half_matrices(entries, self._spaces)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from crowdsight.search.codes import QueryPlanes
 from crowdsight.search.nearest import Nearest
-from crowdsight.search.segments import Cells, CodedCell, Segment, Segments, VectorCell
+from crowdsight.search.segment_format import Cells, CodedCell, Segment, VectorCell
+from crowdsight.search.segments import Segments
 from crowdsight.search.vectors import cosines
 
 FIRST_CELLS, MORE_CELLS = 6, 24

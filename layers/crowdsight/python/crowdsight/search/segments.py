@@ -1,50 +1,42 @@
-"""Segments: immutable sets of entries in S3, made to be searched by reading little of them.
-
-A segment's entries have row numbers, in the order of their keys' hashes. For every space its vectors lie cell by cell
-(see `cells`), in an order of that space's own. The objects of a segment:
-
-| part           | what                                                                                              |
-|----------------|---------------------------------------------------------------------------------------------------|
-| `hashes`       | the hashes of the keys, ascending: where a key is, without reading all keys                         |
-| `keys`         | the keys, in the order of the rows, each filled up with zero bytes to the same length               |
-| `attributes`   | labels and times, for filters                                                                     |
-| `SPACE.cells`  | for each cell: its middle, radius, first position, checksums; what a search reads first             |
-| `SPACE.order`  | the row at each position                                                                          |
-| `SPACE.codes`  | cell after cell: codes by columns (see `codes`), then one byte a row for its scale                  |
-| `SPACE.vectors`| cell after cell: vectors in half precision, then the keys of their rows                            |
-
-`codes` is left out where there is but one cell. The manifest has the size and the SHA-256 of each object; cells that
-are read by themselves have a CRC-32. What is missing, cut or changed is never taken for the real thing: it raises
-Damaged.
-"""
+"""The segments of an account in S3: written whole, read in parts, and cached. See `segment_format`."""
 
 import hashlib
-import io
-import math
-import threading
-import zipfile
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdsight.search.attributes import NO_ATTRIBUTES, Attributes
-from crowdsight.search.cells import LEAST_RADIUS, divide, half_squares, rows_of_a_cell, strays_of_neighbours
-from crowdsight.search.codes import Rotation, encode, words_of
+from crowdsight.search.attributes import Attributes
+from crowdsight.search.cache import Cache
+from crowdsight.search.cells import LEAST_RADIUS, half_squares
+from crowdsight.search.codes import Rotation, words_of
 from crowdsight.search.objects import Objects
-from crowdsight.search.vectors import single
-
-HASHES, KEYS, ATTRIBUTES, DELETED = "hashes", "keys", "attributes", "deleted"
-CELLS, ORDER, CODES, VECTORS = "cells", "order", "codes", "vectors"
-
-EXACT_ROWS = 4096
-"""A segment of no more rows is one cell, without codes: all of it is compared."""
+from crowdsight.search.rows import Rows, hashes_of
+from crowdsight.search.segment_format import (
+    ATTRIBUTES,
+    CELLS,
+    CODES,
+    DELETED,
+    HASHES,
+    KEYS,
+    ORDER,
+    VECTORS,
+    Cells,
+    CodedCell,
+    Damaged,
+    Deletions,
+    Part,
+    Segment,
+    VectorCell,
+    code_bytes,
+    packed,
+    unpacked,
+)
+from crowdsight.search.segment_layout import laid_out
 
 CACHE_BYTES = 1024 * 1024 * 1024
 GAP_BYTES = 128 * 1024
@@ -62,168 +54,6 @@ FEW_KEYS = 128
 SEGMENT_MEDIA_TYPE = "application/octet-stream"
 
 
-class Damaged(Exception):
-    """An object of a segment is missing, or not what the manifest says."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What the manifest says of one object."""
-
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Deletions:
-    """The rows of a segment that are not there any more: an object by itself, under a `name` of its own.
-
-    `since_ms`: when the first of them went.
-    """
-
-    name: str
-    rows: int
-    since_ms: int
-    part: Part
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What the manifest says of one segment."""
-
-    name: str
-    rows: int
-    parts: Mapping[str, Part]
-    deletions: Deletions | None = None
-
-    @property
-    def living_rows(self) -> int:
-        """Those that are still there."""
-        return self.rows - (self.deletions.rows if self.deletions else 0)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its own, and its deletions'."""
-        return (self.name, self.deletions.name) if self.deletions else (self.name,)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Some entries: `keys` [rows], bytes, for each space a float16 matrix [rows, dimensions], and attributes."""
-
-    keys: NDArray[np.bytes_]
-    matrices: Mapping[str, NDArray[np.float16]]
-    attributes: Attributes
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def take(self, chosen: NDArray[Any]) -> "Rows":
-        """The rows that an index array, each row at most once, or a mask chooses."""
-        matrices = {space: matrix[chosen] for space, matrix in self.matrices.items()}
-        return Rows(self.keys[chosen], matrices, self.attributes.take(chosen))
-
-    def without(self, keys: NDArray[np.bytes_]) -> "Rows":
-        """The rows that have none of these keys."""
-        found = np.isin(self.keys, keys)
-        return self.take(~found) if found.any() else self
-
-
-def gather(rows: Sequence[Rows], dimensions: Mapping[str, int]) -> Rows:
-    """Rows of several sources in the order of their keys' hashes, each key once."""
-    rows = [some for some in rows if len(some)]
-    if not rows:
-        nothing = {space: np.empty((0, size), np.float16) for space, size in dimensions.items()}
-        return Rows(np.empty(0, "S1"), nothing, NO_ATTRIBUTES)
-    keys = np.concatenate([some.keys for some in rows])
-    matrices = {space: np.concatenate([some.matrices[space] for some in rows]) for space in dimensions}
-    _, first = np.unique(keys, return_index=True)
-    order = first[np.argsort(hashes_of(keys[first]), kind="stable")]
-    return Rows(keys, matrices, Attributes.joined([some.attributes for some in rows])).take(order)
-
-
-def hashes_of(keys: NDArray[np.bytes_]) -> NDArray[np.uint64]:
-    """A 64-bit number [keys] for each key; zero bytes at its end do not change it."""
-    width = -(-max(keys.dtype.itemsize, 1) // 8) * 8
-    words = np.ascontiguousarray(keys.astype(f"S{width}")).view("<u8").reshape(len(keys), width // 8)
-    random = np.random.default_rng(64)
-    hashes = np.zeros(len(keys), np.uint64)
-    for word in words.T:
-        factor = random.integers(0, 2**63, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        hashes += _mixed(word * factor)
-    return _mixed(hashes)
-
-
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finalizer of SplitMix64 (Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", 2014)."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The cells of a segment in one space.
-
-    `middles`: int8 [cells, dimensions], in `steps` [cells]; `half_squares`, `radii`: [cells], float32, half the squared
-    length of each middle, and the root mean square of the distances from it; `starts`: [cells + 1], first positions;
-    `lowest_scales`, `scale_steps`: [cells], what a row's scale byte means; `code_sums`, `vector_sums`: [cells], CRC-32;
-    `strays`: see `cells.strays_of_neighbours`.
-    """
-
-    middles: NDArray[np.int8]
-    steps: NDArray[np.float32]
-    half_squares: NDArray[np.float32]
-    radii: NDArray[np.float32]
-    starts: NDArray[np.int64]
-    lowest_scales: NDArray[np.float32]
-    scale_steps: NDArray[np.float32]
-    code_sums: NDArray[np.uint32]
-    vector_sums: NDArray[np.uint32]
-    strays: NDArray[np.float32]
-    key_bytes: NDArray[np.int64]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in vars(self).values())
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def farthest_stray(self, recall: float) -> float:
-        """How far the vectors of cells must be reckoned to stray, in radii, to find this share of neighbours."""
-        last = len(self.strays) - 1
-        return float(self.strays[math.ceil(recall * last)]) if last >= 0 else math.inf
-
-    def products(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The inner products [queries, cells] of queries [queries, dimensions] with the middles."""
-        return (queries @ self.middles.astype(np.float32).T) * self.steps
-
-
-@dataclass(frozen=True)
-class CodedCell:
-    """One cell: `codes` [words, rows] and `scale_bytes` [rows], uint8."""
-
-    codes: NDArray[np.uint64]
-    scale_bytes: NDArray[np.uint8]
-
-    @property
-    def nbytes(self) -> int:
-        return self.codes.nbytes + self.scale_bytes.nbytes
-
-
-@dataclass(frozen=True)
-class VectorCell:
-    """One cell: `vectors` [rows, dimensions] and `keys` [rows]."""
-
-    vectors: NDArray[np.float16]
-    keys: NDArray[np.bytes_]
-
-    @property
-    def nbytes(self) -> int:
-        return self.vectors.nbytes + self.keys.nbytes
-
-
 class Segments:
     """An account's segments under a prefix of the bucket.
 
@@ -234,7 +64,7 @@ class Segments:
         self._objects = objects
         self._dimensions = dimensions
         self._rotations = {space: Rotation(size) for space, size in dimensions.items()}
-        self._cache = _Cache(cache_bytes)
+        self._cache = Cache(cache_bytes)
         self._readers = ThreadPoolExecutor(READERS, "segments")
 
     # Writing
@@ -244,10 +74,10 @@ class Segments:
         parts = {
             HASHES: self._put(prefix, name, HASHES, hashes_of(rows.keys).tobytes()),
             KEYS: self._put(prefix, name, KEYS, np.ascontiguousarray(rows.keys).tobytes()),
-            ATTRIBUTES: self._put(prefix, name, ATTRIBUTES, _packed(rows.attributes.arrays())),
+            ATTRIBUTES: self._put(prefix, name, ATTRIBUTES, packed(rows.attributes.arrays())),
         }
         for space in self._dimensions:
-            for part, data in self._laid_out(space, rows).items():
+            for part, data in laid_out(rows, space, self._rotations[space]).items():
                 parts[f"{space}.{part}"] = self._put(prefix, name, f"{space}.{part}", data)
         return Segment(name, len(rows), parts)
 
@@ -260,58 +90,6 @@ class Segments:
         parts = [HASHES, KEYS, ATTRIBUTES, DELETED]
         parts += [f"{space}.{part}" for space in self._dimensions for part in (CELLS, ORDER, CODES, VECTORS)]
         self._objects.delete(_object_key(prefix, name, part) for name in names for part in parts)
-
-    def _laid_out(self, space: str, rows: Rows) -> dict[str, bytes]:
-        """The parts of one space."""
-        matrix = rows.matrices[space]
-        size = self._dimensions[space]
-        is_coded = len(rows) > EXACT_ROWS
-        cell_of = divide(matrix, rows_of_a_cell(len(rows))) if is_coded else np.zeros(len(rows), np.int32)
-        order = np.argsort(cell_of, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of))])
-        count = len(starts) - 1
-        middles, steps = np.empty((count, size), np.int8), np.empty(count, np.float32)
-        radii = np.empty(count, np.float32)
-        scales = np.zeros((2, count), np.float32)
-        sums = np.zeros((2, count), np.uint32)
-        codes, vectors = io.BytesIO(), io.BytesIO()
-        for cell, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
-            chosen = order[start:end]
-            members = matrix[chosen]
-            numbers = single(members)
-            middles[cell], steps[cell] = _rounded(numbers.mean(axis=0))
-            offsets = numbers - middles[cell] * steps[cell]
-            radii[cell] = np.sqrt(np.einsum("ij,ij->", offsets, offsets) / len(members))
-            if is_coded:
-                bits, exact_scales = encode(self._rotations[space](offsets))
-                scale_bytes, *scales[:, cell] = _as_bytes(exact_scales)
-                block = bits.tobytes() + scale_bytes.tobytes()
-                codes.write(block)
-                sums[0, cell] = zlib.crc32(block)
-            block = members.tobytes() + np.ascontiguousarray(rows.keys[chosen]).tobytes()
-            vectors.write(block)
-            sums[1, cell] = zlib.crc32(block)
-        strays = np.empty(0, np.float32)
-        if is_coded:
-            strays = strays_of_neighbours(matrix, cell_of, middles * steps[:, np.newaxis], radii)
-        cells = {
-            "middles": middles,
-            "steps": steps,
-            "radii": radii,
-            "starts": starts.astype(np.uint32),
-            "lowest_scales": scales[0],
-            "scale_steps": scales[1],
-            "code_sums": sums[0],
-            "vector_sums": sums[1],
-            "strays": strays,
-            "key_bytes": np.array([rows.keys.dtype.itemsize], np.uint32),
-        }
-        parts = {
-            CELLS: _packed(cells),
-            ORDER: order.astype("<u4").tobytes(),
-            VECTORS: vectors.getvalue(),
-        }
-        return {**parts, CODES: codes.getvalue()} if is_coded else parts
 
     def _put(self, prefix: str, name: str, part: str, data: bytes) -> Part:
         self._objects.put(_object_key(prefix, name, part), data, SEGMENT_MEDIA_TYPE)
@@ -332,7 +110,7 @@ class Segments:
 
         def load() -> Cells:
             part = f"{space}.{CELLS}"
-            arrays = _unpacked(self._whole(prefix, segment, part))
+            arrays = unpacked(self._whole(prefix, segment, part))
             middles, steps = arrays["middles"], arrays["steps"]
             if middles.shape[1:] != (self._dimensions[space],) or arrays["starts"][-1] != segment.rows:
                 raise Damaged(f"{_object_key(prefix, segment.name, part)} is of another space or segment")
@@ -358,12 +136,12 @@ class Segments:
         size = self._dimensions[space]
 
         def decode(cell: int, data: memoryview) -> CodedCell:
-            rows = len(data) // _code_bytes(size)
+            rows = len(data) // code_bytes(size)
             bits = np.frombuffer(data, "<u8", rows * words_of(size)).reshape(words_of(size), rows)
             return CodedCell(bits, np.frombuffer(data, np.uint8, rows, rows * words_of(size) * 8))
 
         part = f"{space}.{CODES}"
-        return self._blocks(prefix, segment, part, wanted, _code_bytes(size), cells.starts, cells.code_sums, decode)
+        return self._blocks(prefix, segment, part, wanted, code_bytes(size), cells.starts, cells.code_sums, decode)
 
     def vectors(self, prefix: str, segment: Segment, space: str, wanted: Iterable[int]) -> list[VectorCell]:
         """The vectors and keys of some cells, ascending."""
@@ -388,7 +166,7 @@ class Segments:
         """The labels and times of all rows."""
 
         def load() -> Attributes:
-            return Attributes.from_arrays(_unpacked(self._whole(prefix, segment, ATTRIBUTES)))
+            return Attributes.from_arrays(unpacked(self._whole(prefix, segment, ATTRIBUTES)))
 
         return self._cache.get((prefix, segment.name, ATTRIBUTES), load)
 
@@ -534,47 +312,6 @@ class Segments:
         return data
 
 
-class _Cache:
-    """What was used least goes when there is too much."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._size_bytes = 0
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, load: Callable[[], Any]) -> Any:
-        return self.get_many(key, [0], lambda _: [load()])[0]
-
-    def get_many(
-        self, of: Hashable, wanted: Sequence[int], load: Callable[[Sequence[int]], Sequence[Any]]
-    ) -> list[Any]:
-        """Several things of one kind; those that are missing are loaded in one call."""
-        found = {}
-        with self._lock:
-            for at in wanted:
-                kept = self._kept.get((of, at))
-                if kept is not None:
-                    self._kept.move_to_end((of, at))
-                    found[at] = kept
-        if missing := [at for at in wanted if at not in found]:
-            # Outside the lock: two threads may read the same, but none waits for another's download.
-            loaded = dict(zip(missing, load(missing), strict=True))
-            found |= loaded
-            with self._lock:
-                for at, each in loaded.items():
-                    if (of, at) not in self._kept:
-                        self._kept[of, at] = each
-                        self._size_bytes += _size_of(each)
-                while self._size_bytes > self._limit_bytes:
-                    self._size_bytes -= _size_of(self._kept.popitem(last=False)[1])
-        return [found[at] for at in wanted]
-
-
-def _size_of(kept: Any) -> int:
-    return kept.nbytes
-
-
 def _object_key(prefix: str, name: str, part: str) -> str:
     return f"{prefix}/segments/{name}.{part}"
 
@@ -592,36 +329,3 @@ def _runs(cells: Sequence[int], bounds: Sequence[int]) -> list[list[int]]:
         else:
             runs.append([cell])
     return runs
-
-
-def _code_bytes(dimensions: int) -> int:
-    """Of one row: its code, and a byte for its scale."""
-    return words_of(dimensions) * 8 + 1
-
-
-def _rounded(middle: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
-    """A middle in whole steps, and the step."""
-    step = float(np.abs(middle).max()) / 127 or 1.0
-    return np.rint(middle / np.float32(step)).astype(np.int8), step
-
-
-def _as_bytes(scales: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float, float]:
-    """Scales [rows] in 256 steps, the lowest, and the step."""
-    lowest = float(scales.min())
-    step = (float(scales.max()) - lowest) / 255
-    return np.rint((scales - lowest) / (step or 1.0)).astype(np.uint8), lowest, step
-
-
-def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays in numpy's own format."""
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays)
-    return file.getvalue()
-
-
-def _unpacked(data: bytes) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise Damaged(str(error)) from error

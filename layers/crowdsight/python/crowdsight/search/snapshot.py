@@ -10,7 +10,8 @@ from crowdsight.search.index import EVERYTHING, Filter, IndexStats, Match, check
 from crowdsight.search.manifest import Current
 from crowdsight.search.nearest import Nearest
 from crowdsight.search.scanning import Query, Scan, Scanner
-from crowdsight.search.segments import Damaged, Segment, Segments
+from crowdsight.search.segment_format import Damaged, Segment
+from crowdsight.search.segments import Segments
 from crowdsight.search.vector_log import Log, as_keys
 from crowdsight.search.vectors import cosines, single, unit_query
 

@@ -21,7 +21,7 @@ from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Item, Table
 from crowdsight.search.attributes import Attributes
 from crowdsight.search.index import Entry, check_vectors
-from crowdsight.search.segments import Rows, gather
+from crowdsight.search.rows import Rows, gather
 from crowdsight.search.vectors import BLOCK_ROWS, half_unit
 
 PUT, REMOVE, SEEN, GONE, SEGMENT = "PUT#", "REMOVE#", "SEEN#", "GONE#", "SEGMENT#"

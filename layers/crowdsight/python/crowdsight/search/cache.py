@@ -1,0 +1,47 @@
+"""What was read lately, in memory."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+
+class Cache:
+    """What was used least goes when there is too much."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, load: Callable[[], Any]) -> Any:
+        return self.get_many(key, [0], lambda _: [load()])[0]
+
+    def get_many(
+        self, of: Hashable, wanted: Sequence[int], load: Callable[[Sequence[int]], Sequence[Any]]
+    ) -> list[Any]:
+        """Several things of one kind; those that are missing are loaded in one call."""
+        found = {}
+        with self._lock:
+            for at in wanted:
+                kept = self._kept.get((of, at))
+                if kept is not None:
+                    self._kept.move_to_end((of, at))
+                    found[at] = kept
+        if missing := [at for at in wanted if at not in found]:
+            # Outside the lock: two threads may read the same, but none waits for another's download.
+            loaded = dict(zip(missing, load(missing), strict=True))
+            found |= loaded
+            with self._lock:
+                for at, each in loaded.items():
+                    if (of, at) not in self._kept:
+                        self._kept[of, at] = each
+                        self._size_bytes += _size_of(each)
+                while self._size_bytes > self._limit_bytes:
+                    self._size_bytes -= _size_of(self._kept.popitem(last=False)[1])
+        return [found[at] for at in wanted]
+
+
+def _size_of(kept: Any) -> int:
+    return kept.nbytes

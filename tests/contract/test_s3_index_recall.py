@@ -1,0 +1,132 @@
+"""How much of the nearest the index in S3 finds in long segments."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+from crowdsight.search.index import EVERYTHING, Entry, Filter
+from crowdsight.search.s3_index import RECALL
+from crowdsight.search.segment_layout import EXACT_ROWS
+from crowdsight.search.vectors import half_unit, single, unit_query
+from tests.conftest import StoppedClock
+from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.memory_s3 import MemoryS3
+from tests.contract.s3_index_world import World, keys_of
+from tests.contract.test_vector_index import SPACES, search
+
+SPREAD = 0.6
+
+
+@cache
+def clustered(count: int) -> Sequence[Entry]:
+    """Unit vectors around a few hundred middles, with labels that 1 %, 10 % and 50 % of them have."""
+    random = np.random.default_rng(7)
+    vectors = {}
+    for space, size in SPACES.items():
+        middles = random.normal(size=(200, size)) / np.sqrt(size)
+        offsets = SPREAD * random.normal(size=(count, size)) / np.sqrt(size)
+        numbers = (middles[random.integers(0, 200, count)] + offsets).astype(np.float32)
+        vectors[space] = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
+    dice = random.random(count)
+    return [
+        Entry(
+            f"c{at:06}",
+            {space: matrix[at] for space, matrix in vectors.items()},
+            {label: 0.5 for label, share in SHARES.items() if dice[at] < share},
+            at,
+        )
+        for at in range(count)
+    ]
+
+
+SHARES = {"one": 0.01, "ten": 0.1, "half": 0.5}
+CLUSTERED, QUERIES, LIMIT = 12_000, 100, 10
+
+
+@pytest.fixture(scope="module")
+def clustered_world() -> World:
+    """Two segments with codes, removals beside the longer one, and a short one; entries and removals in the log."""
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock())
+    some = clustered(CLUSTERED)
+    world.index.put("ann", some[: EXACT_ROWS + 500])
+    world.index.put("ann", some[EXACT_ROWS + 500 : -600])
+    world.index.put("ann", some[-600:-300])
+    world.index.remove("ann", keys_of(some[::20]))
+    world.index.refresh()
+    world.index.put("ann", [each for each in some[-300:] if each.time_ms % 20])
+    world.index.remove("ann", keys_of(some[1::40]))
+    assert len(world.manifest().segments) == 3
+    return world
+
+
+def exactly(queries: np.ndarray, where: Filter) -> tuple[list[list[str]], np.ndarray]:
+    """What comparing everything gives: keys, best first, and their scores."""
+    some = [
+        each
+        for at, each in enumerate(clustered(CLUSTERED))
+        if at % 20 and at % 40 != 1 and where.allows(each.key, each.labels, each.time_ms)
+    ]
+    kept = single(half_unit(np.stack([each.vectors["image"] for each in some])))
+    kept /= np.linalg.norm(kept, axis=1, keepdims=True)
+    scores = np.stack([unit_query(query) for query in queries]) @ kept.T
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :LIMIT]
+    return [[some[at].key for at in row] for row in best], np.take_along_axis(scores, best, axis=1)
+
+
+def some_queries() -> np.ndarray:
+    random = np.random.default_rng(8)
+    chosen = random.choice(CLUSTERED, QUERIES, replace=False)
+    vectors = np.stack([clustered(CLUSTERED)[at].vectors["image"] for at in chosen])
+    return vectors + (SPREAD / 2 * random.normal(size=vectors.shape) / np.sqrt(SPACES["image"])).astype(np.float32)
+
+
+FILTERS = [
+    EVERYTHING,
+    *(Filter(label=label) for label in SHARES),
+    Filter(since_ms=CLUSTERED // 3, before_ms=CLUSTERED // 2),
+    Filter(label="half", keys=keys_of(clustered(CLUSTERED))[::7]),
+]
+
+
+@pytest.mark.parametrize("recall", [0.9, RECALL])
+@pytest.mark.parametrize("where", FILTERS, ids=["everything", *SHARES, "time", "label and keys"])
+def test_long_segments_are_searched_with_the_wanted_recall(
+    clustered_world: World, where: Filter, recall: float
+) -> None:
+    queries = some_queries()
+    expected, _ = exactly(queries, where)
+    found = clustered_world.new_index(recall=recall).search("ann", "image", queries, LIMIT, where)
+    shares = [
+        len({match.key for match in matches} & set(keys)) / len(keys)
+        for matches, keys in zip(found, expected, strict=True)
+    ]
+    assert all(len(matches) == len(keys) for matches, keys in zip(found, expected, strict=True))
+    assert np.mean(shares) >= recall
+
+
+@pytest.mark.parametrize("where", FILTERS, ids=["everything", *SHARES, "time", "label and keys"])
+def test_with_a_recall_of_1_a_search_finds_what_comparing_everything_finds(
+    clustered_world: World, where: Filter
+) -> None:
+    queries = some_queries()
+    expected, scores = exactly(queries, where)
+    found = clustered_world.new_index(recall=1).search("ann", "image", queries, LIMIT, where)
+    assert [[match.key for match in matches] for matches in found] == expected
+    np.testing.assert_allclose([[match.score for match in matches] for matches in found], scores, atol=1e-6)
+
+
+@pytest.mark.parametrize("recall", [RECALL, 1.0])
+def test_several_queries_find_in_long_segments_what_each_finds_alone(clustered_world: World, recall: float) -> None:
+    index, queries = clustered_world.new_index(recall=recall), some_queries()[:20]
+    together = index.search("ann", "image", queries, LIMIT)
+    assert together == [search(index, query, LIMIT) for query in queries]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 500, 2 * CLUSTERED])
+def test_however_many_are_wanted_they_are_found_in_long_segments(clustered_world: World, limit: int) -> None:
+    everything = sum(1 for at in range(CLUSTERED) if at % 20 and at % 40 != 1)
+    found = search(clustered_world.new_index(), some_queries()[0], limit)
+    assert len(found) == len({match.key for match in found}) == min(limit, everything)
+    assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
