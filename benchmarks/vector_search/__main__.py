@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.vector_search.generating import Clustered
 from benchmarks.vector_search.measuring import PUT_ROWS, Wanted, measure
+from benchmarks.vector_search.merging import merge_costs
 
 OK, TOO_LITTLE, WRONG = 0, 1, 2
 
@@ -18,16 +19,24 @@ OK, TOO_LITTLE, WRONG = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 when every required figure is reached, 1 when one is not, 2 for wrong options or files."""
     options = parser().parse_args(arguments)
+    if options.merges:
+        costs = merge_costs(_kind(options), _tell)
+        print(json.dumps({"merge_us_a_vector": {size: round(cost, 1) for size, cost in costs.items()}}), flush=True)
+        return OK
     try:
         wanted = _from_files(options) if options.vectors else _generated(options)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return WRONG
-    report = measure(wanted, lambda what: print(what, file=sys.stderr, flush=True))
+    report = measure(wanted, _tell)
     for shortfall in report.shortfalls:
         print(shortfall, file=sys.stderr)
     print(json.dumps(report.document()), flush=True)
     return TOO_LITTLE if report.shortfalls else OK
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         "--skew", type=float, default=0.5, metavar="X", help="of the clusters' sizes (default: %(default)s)"
     )
     top.add_argument("--asked", type=_positive, default=400, metavar="N", help="queries (default: %(default)s)")
+    top.add_argument("--merges", action="store_true", help="measure instead what merging segments costs")
     top.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     return top
 
@@ -75,8 +85,7 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _generated(options: argparse.Namespace) -> Wanted:
-    clusters = options.clusters or max(20, options.count // 500)
-    kind = Clustered(options.dimensions, clusters, options.noise, options.skew, options.seed)
+    kind = _kind(options)
     starts = range(0, options.count, PUT_ROWS)
 
     def blocks() -> Iterator[NDArray[np.float32]]:
@@ -84,6 +93,11 @@ def _generated(options: argparse.Namespace) -> Wanted:
             yield kind.vectors(min(PUT_ROWS, options.count - start), stream + 1)
 
     return Wanted(options.count, options.dimensions, blocks, kind.vectors(options.asked), options.k, options.recall)
+
+
+def _kind(options: argparse.Namespace) -> Clustered:
+    clusters = options.clusters or max(20, options.count // 500)
+    return Clustered(options.dimensions, clusters, options.noise, options.skew, options.seed)
 
 
 def _positive(text: str) -> int:

@@ -18,6 +18,9 @@ from crowdsight.search.snapshot import Snapshot
 PUT_ROWS = 1_000_000
 """How many vectors are put at a time: each time makes a segment."""
 
+EASED_RECALL = 0.97
+"""Also asked of the index: about as much as faiss's bytes can give."""
+
 APPENDED = 1000
 EXACT_QUERIES = 30
 COLD_QUERIES = 5
@@ -61,7 +64,8 @@ class Append:
 
 @dataclass(frozen=True)
 class Report:
-    """`ours`: searches of a snapshot in memory; `with_log`: with what moto's DynamoDB takes to read the log."""
+    """`ours`: searches of a snapshot in memory; `eased`: the same with EASED_RECALL wanted; `with_log`: with what
+    moto's DynamoDB takes to read the log."""
 
     count: int
     dimensions: int
@@ -69,6 +73,7 @@ class Report:
     build_s: float
     segments: int
     ours: Trial
+    eased: Trial
     with_log: Trial
     exact_ms: float | None
     faiss: Faiss | None
@@ -120,6 +125,7 @@ class Report:
             "dimensions": self.dimensions,
             "k": self.k,
             **_described(self.ours),
+            "eased": {"wanted_recall": EASED_RECALL, **_described(self.eased)},
             "with_the_log_median_ms": round(self.with_log.median_ms, 3),
             "exact_median_ms": self.exact_ms and round(self.exact_ms, 2),
             "times_faster_than_exact": self.times_faster and round(self.times_faster, 1),
@@ -147,13 +153,11 @@ def measure(wanted: Wanted, tell: Callable[[str], None]) -> Report:
         cold = _try_cold(store, wanted)
         tell("searching warm")
         snapshot = index.snapshot(ACCOUNT)
-
-        def search(query: NDArray[np.float32]) -> list[int]:
-            return [_row(match.key) for match in snapshot.search(SPACE, query[np.newaxis], wanted.k)[0]]
-
+        search = _search_of(snapshot, wanted.k)
         for query in wanted.queries:
             search(query)  # a warm process has met such queries
         ours = try_out(search, wanted.queries, truth)
+        eased = try_out(_search_of(index.snapshot(ACCOUNT, EASED_RECALL), wanted.k), wanted.queries, truth)
         whole = try_out(_search(index, wanted.k), wanted.queries, truth)
         stats, code_bytes = index.stats(ACCOUNT), _code_bytes(snapshot, wanted)
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -175,6 +179,7 @@ def measure(wanted: Wanted, tell: Callable[[str], None]) -> Report:
         build_s,
         stats.segments,
         ours,
+        eased,
         whole,
         exact_ms,
         faiss,
@@ -204,6 +209,10 @@ def _row(key: str) -> int:
 
 def _search(index: S3VectorIndex, k: int) -> Callable[[NDArray[np.float32]], list[int]]:
     return lambda query: [_row(match.key) for match in index.search(ACCOUNT, SPACE, query[np.newaxis], k)[0]]
+
+
+def _search_of(snapshot: Snapshot, k: int) -> Callable[[NDArray[np.float32]], list[int]]:
+    return lambda query: [_row(match.key) for match in snapshot.search(SPACE, query[np.newaxis], k)[0]]
 
 
 def _truth(wanted: Wanted) -> NDArray[np.int64]:

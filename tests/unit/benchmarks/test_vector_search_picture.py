@@ -32,6 +32,8 @@ def test_the_picture_is_an_svg_with_a_curve_for_whatever_was_measured() -> None:
             "vectors": count,
             "dimensions": 512,
             "median_ms": 1.0,
+            "p99_ms": 2.5,
+            "peak_memory_mb": count // 500,
             "recall": 0.99,
             "exact_median_ms": exact,
             "faiss": None,
@@ -43,4 +45,4 @@ def test_the_picture_is_an_svg_with_a_curve_for_whatever_was_measured() -> None:
     svg = ElementTree.fromstring(draw(runs))
     lines = svg.findall(".//{http://www.w3.org/2000/svg}polyline")
     points = [len(line.attrib["points"].split()) for line in lines]
-    assert points == [3, 2, 0, 3, 3, 3, 3, 3]
+    assert points == [3, 2, 0, 3, 3, 2, 0, 3, 3, 3, 3, 3]
