@@ -70,20 +70,28 @@ Rows = list[list[list[float]]]
 class ConfusionModel:
     """What answers tell of a task, given a skill state. The state may change; then make a new model."""
 
-    def __init__(self, categories: Sequence[Value], state: SkillState, priors: Priors | None = None) -> None:
+    def __init__(
+        self,
+        categories: Sequence[Value],
+        state: SkillState,
+        priors: Priors | None = None,
+        opinion: Sequence[float] | None = None,
+    ) -> None:
+        """`opinion`: P(truth) of this task before its answers, in place of the function's class prior."""
         self.categories = tuple(categories)
         self.priors = priors or Priors()
         self._index = {category: number for number, category in enumerate(self.categories)}
         self._state = state
         self._pool = self._pool_rows()
         self.class_prior = self._class_prior()
+        self._opinion = opinion or self.class_prior
         self._rows: dict[str, Rows] = {}
         self.average_rows = self._sharpened(self._pool)
         """Of a Worker of whom nothing is known."""
 
     def joint(self, answers: Sequence[Answer]) -> list[list[float]]:
         """P(truth, clarity | answers), [truth][clarity]; answers that are no category of these tell nothing."""
-        logs = [[math.log(share * prior) for share in self.priors.clarity_shares] for prior in self.class_prior]
+        logs = [[math.log(share * prior) for share in self.priors.clarity_shares] for prior in self._opinion]
         for answer in sorted(answers, key=attrgetter("worker_id")):  # no order shows even in the last digit
             column = self._index.get(answer.value)
             if column is None:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Self
 
 from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
+from crowdsight.adjudication.machine_prior import Grade, Opinion
 from crowdsight.adjudication.tally import UNIT, SkillState, Tally
 
 LEAD_OF_UNAVAILABLE = 2
@@ -91,7 +92,10 @@ class Estimate:
 class GradedModel:
     """What graded answers tell, given a skill state. The state may change; then make a new model."""
 
-    def __init__(self, state: SkillState, priors: GradedPriors | None = None) -> None:
+    def __init__(
+        self, state: SkillState, priors: GradedPriors | None = None, opinion: tuple[float, float] | None = None
+    ) -> None:
+        """`opinion`: this task's grade before its answers, and its variance, in place of true grades in general."""
         self.priors = priors or GradedPriors()
         self._state = state
         pooled, given = state.pooled, self.priors
@@ -103,6 +107,8 @@ class GradedModel:
         self.centre = (given.truth_weight * given.truth + total) / weight
         spread = given.truth_weight * (given.truth_spread**2 + given.truth**2) + squared
         self.spread = max(spread / weight - self.centre**2, 0.01)
+        if opinion:
+            self.centre, self.spread = opinion
         pairs, shared = _read(pooled, PAIRS), _read(pooled, SHARED)
         self.shared = max((given.shared_weight * given.shared**2 + shared) / (given.shared_weight + pairs), 1e-4)
 
@@ -203,6 +209,7 @@ class GradedBias:
     most_answers: int = 9
     priors: GradedPriors = field(default_factory=GradedPriors)
     skills: SkillState = field(default_factory=SkillState)
+    opinion: tuple[float, float] | None = None
 
     def knowing(self, skills: SkillState) -> Self:
         return replace(self, skills=skills)
@@ -215,11 +222,15 @@ class GradedBias:
     def with_tuning(self, tuning: Mapping[str, float]) -> Self:
         return self
 
+    def advised(self, opinion: Opinion | None) -> Self:
+        """The same rule for a task of which the machine thinks so. An opinion of a category is none."""
+        return replace(self, opinion=(opinion.grade, opinion.variance) if isinstance(opinion, Grade) else None)
+
     def at_most(self, answers: int) -> Self:
         return replace(self, most_answers=answers)
 
     def contribution(self, answers: Sequence[Answer]) -> SkillState:
-        return self.model.closed(answers)
+        return GradedModel(self.skills, self.priors).closed(answers)  # the machine's opinion teaches nothing of Workers
 
     def lesson(self, answers: Sequence[Answer], truth: Value) -> SkillState:
         return self.model.told(answers, float(truth))
@@ -230,7 +241,7 @@ class GradedBias:
     @cached_property
     def model(self) -> GradedModel:
         """What answers tell, given the skills."""
-        return GradedModel(self.skills, self.priors)
+        return GradedModel(self.skills, self.priors, self.opinion)
 
     def believe(self, answers: Sequence[Answer]) -> GradedBelief:
         estimate = self.model.estimate(answers)

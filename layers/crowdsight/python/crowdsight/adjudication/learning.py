@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from crowdsight.adjudication import Adjudicator, Answer, Value
+from crowdsight.adjudication.machine_prior import Opinion
 from crowdsight.adjudication.tally import SkillState
 
 SWEEPS = 5
@@ -55,6 +56,10 @@ class Learner(Adjudicator, Protocol):
 
     def knowing(self, skills: SkillState) -> Self:
         """The same rule for tasks whose Workers are known so."""
+        ...
+
+    def advised(self, opinion: Opinion | None) -> Self:
+        """The same rule for a task of which the machine has this opinion, or none."""
         ...
 
     def at_most(self, answers: int) -> Self:

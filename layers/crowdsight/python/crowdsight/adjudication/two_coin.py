@@ -14,6 +14,7 @@ from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Und
 from crowdsight.adjudication.calibration import START, Calibration
 from crowdsight.adjudication.confusion import ConfusionModel, Priors, truth_told
 from crowdsight.adjudication.lead_by_two import LEAD, LeadByTwo
+from crowdsight.adjudication.machine_prior import Opinion, Share
 from crowdsight.adjudication.stopping import gain_of_going_on
 from crowdsight.adjudication.tally import SkillState
 
@@ -61,6 +62,7 @@ class TwoCoin:
     priors: Priors = field(default_factory=Priors)
     calibration: Calibration = START
     next_right: float | None = None
+    opinion: tuple[float, ...] | None = None
     skills: SkillState = field(default_factory=SkillState)
 
     @property
@@ -93,6 +95,14 @@ class TwoCoin:
         """The same rule, with confidence stated so."""
         return replace(self, calibration=calibration)
 
+    def advised(self, opinion: Opinion | None) -> Self:
+        """The same rule for a task of which the machine thinks so. An opinion of no category of these is none."""
+        if not isinstance(opinion, Share) or opinion.category not in self.categories:
+            return replace(self, opinion=None)
+        others = (1 - opinion.share) / (len(self.categories) - 1)
+        shares = tuple(opinion.share if category == opinion.category else others for category in self.categories)
+        return replace(self, opinion=shares)
+
     def expecting(self, right: float | None) -> Self:
         """The same rule where the next answer is right with this chance; None: as likely as the pool's."""
         return replace(self, next_right=right)
@@ -101,7 +111,9 @@ class TwoCoin:
         return replace(self, most_answers=answers)
 
     def contribution(self, answers: Sequence[Answer]) -> SkillState:
-        return self.model.closed(answers, self.model.posterior(answers))
+        # The machine's opinion teaches nothing of Workers: its evidence is that they, and truths told, agree with it.
+        model = ConfusionModel(self.categories, self.skills, self.priors)
+        return model.closed(answers, model.posterior(answers))
 
     def lesson(self, answers: Sequence[Answer], truth: Value) -> SkillState:
         return self.model.told(answers, truth)
@@ -112,7 +124,7 @@ class TwoCoin:
     @cached_property
     def model(self) -> ConfusionModel:
         """What answers tell, given the skills."""
-        return ConfusionModel(self.categories, self.skills, self.priors)
+        return ConfusionModel(self.categories, self.skills, self.priors, self.opinion)
 
     def believe(self, answers: Sequence[Answer]) -> Belief:
         """What the answers so far say, in any order."""
