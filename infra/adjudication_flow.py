@@ -1,6 +1,6 @@
 """The workflow that adjudicates one crowd task, from publishing its HIT to its result or its named problem.
 
-                      CreateHit
+                 CreateHit, AskMachine
                           │
         ┌──────────> AwaitAnswer ──(time is up)──> CollectLateAnswers
         │                 │                                │
@@ -27,6 +27,7 @@ from constructs import Construct
 from infra.settings import Settings
 
 DAY_S = 86_400
+ASK_TIMEOUT_S = 40
 
 NEVER_RETRIED = ["InsufficientFunds"]
 """Refusals that do not pass by themselves, by the names of the Lambdas' exceptions."""
@@ -76,6 +77,7 @@ class Steps:
     """The Lambdas behind the workflow's states."""
 
     create_hit: lambda_.IFunction
+    ask_machine: lambda_.IFunction
     await_answer: lambda_.IFunction
     collect_late_answers: lambda_.IFunction
     adjudicate: lambda_.IFunction
@@ -97,7 +99,8 @@ def definition(steps: Steps, hit_lifetime_s: int) -> dict[str, Any]:
         "TimeoutSeconds": hit_lifetime_s + DAY_S,
         "StartAt": "CreateHit",
         "States": {
-            "CreateHit": _task(steps.create_hit, generation, result="$.next", next="AwaitAnswer"),
+            "CreateHit": _task(steps.create_hit, generation, result="$.next", next="AskMachine"),
+            "AskMachine": _ask(steps.ask_machine, generation, next="AwaitAnswer"),
             "AwaitAnswer": _wait_for_token(
                 steps.await_answer,
                 {**generation, "token.$": "$$.Task.Token"},
@@ -147,6 +150,19 @@ def _task(
         "Retry": RETRY,
         **({"Catch": [FAIL_AFTER_ERROR]} if catch else {}),
         **({"Next": next} if next else {"End": True}),
+    }
+
+
+def _ask(function: lambda_.IFunction, payload: Mapping[str, Any], *, next: str) -> dict[str, Any]:
+    """A state that invokes a Lambda once, for what the task can do without."""
+    return {
+        "Type": "Task",
+        "Resource": function.function_arn,
+        "Parameters": payload,
+        "TimeoutSeconds": ASK_TIMEOUT_S,
+        "ResultPath": None,
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": next}],
+        "Next": next,
     }
 
 

@@ -11,8 +11,9 @@ from constructs import Construct
 
 from infra.accounts import Accounts
 from infra.adjudication_flow import AdjudicationFlow, Steps
-from infra.operation import Layers, Operation
+from infra.operation import ImageOperation, Layers, Operation
 from infra.output import add_output
+from infra.search import Search
 from infra.secret import JsonSecret
 from infra.settings import Settings
 from infra.table import Table
@@ -48,6 +49,7 @@ class Crowd(Construct):
         *,
         accounts: Accounts,
         workplace: WorkplaceStack | None,
+        search: Search,
         layers: Layers,
         settings: Settings,
     ) -> None:
@@ -115,6 +117,7 @@ class Crowd(Construct):
             name=WORKFLOW_NAME,
             steps=Steps(
                 create_hit=create_hit,
+                ask_machine=search.score_task,
                 await_answer=await_answer,
                 collect_late_answers=reconcile_hits,
                 adjudicate=adjudicate,
@@ -124,6 +127,12 @@ class Crowd(Construct):
             ),
             settings=settings,
         )
+
+        # What the models make of it
+        for scores, reads in ((search.score_task, [GET]), (search.score_known, [QUERY])):
+            scores.add_environment("TASKS_TABLE", self._table.table_name)
+            scores.allow(reads, [self._table.table_arn])
+            self._allow_skills(scores, [GET_MANY, PUT])
 
         # What the workplace tells
         self._record_answers()
@@ -226,7 +235,7 @@ class Crowd(Construct):
         function.allow(["dynamodb:Query"], [self._table.index_arn("open")])
         function.run_every(minutes=1)
 
-    def _allow_skills(self, function: Operation, actions: Sequence[str]) -> None:
+    def _allow_skills(self, function: Operation | ImageOperation, actions: Sequence[str]) -> None:
         """Let a Lambda do these things to what is known of Workers."""
         function.add_environment("SKILLS_TABLE", self._skills.table_name)
         function.allow(actions, [self._skills.table_arn])

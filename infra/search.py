@@ -24,7 +24,8 @@ KEEP_REQUESTS_DAYS = 1
 
 
 class Search(Construct):
-    """What the API's routes need of it: `find_images`, `save_image`, `find_similar`, `get_image`.
+    """What the API's routes need of it: `find_images`, `save_image`, `find_similar`, `get_image`; and the crowd of
+    the models: `score_task`, `score_known`.
 
     The bucket keeps pictures, thumbnails, what finds have fetched, and vectors, each under a prefix of its own. Where
     the settings say so, vectors are in Amazon S3 Vectors instead.
@@ -78,6 +79,9 @@ class Search(Construct):
             timeout_s=55,
         )
         sweep_images.run_every(minutes=1)
+        self.score_task = self._image_operation("score_task", table=[], objects={})
+        self.score_known = self._image_operation("score_known", table=[], objects={}, timeout_s=300)
+        self.score_known.run_every(minutes=30)
         self.get_image = Operation(
             self,
             "get_image",

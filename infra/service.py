@@ -25,13 +25,17 @@ class ServiceStack(Stack):
         layers = Layers(self, "Layers", settings=settings)
         accounts = Accounts(self, "Accounts", layers=layers, settings=settings)
         get_openapi = Operation(self, "get_openapi", layers=layers, settings=settings, environment={}, timeout_s=20)
+        search = Search(self, "Search", accounts=accounts, layers=layers, settings=settings)
+        crowd = Crowd(
+            self, "Crowd", accounts=accounts, workplace=workplace, search=search, layers=layers, settings=settings
+        )
         api = Api(
             self,
             "Api",
             accounts=accounts,
             get_openapi=get_openapi,
-            crowd=Crowd(self, "Crowd", accounts=accounts, workplace=workplace, layers=layers, settings=settings),
-            search=Search(self, "Search", accounts=accounts, layers=layers, settings=settings),
+            crowd=crowd,
+            search=search,
             settings=settings,
         )
         add_output(self, "ApiUrl", api.url, "The base address for callers")

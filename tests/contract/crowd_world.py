@@ -21,6 +21,7 @@ from crowdsight.crowd.gates import Gates
 from crowdsight.crowd.gold import GoldStore
 from crowdsight.crowd.gold_hits import GoldHits
 from crowdsight.crowd.judging import Judging
+from crowdsight.crowd.opinions import Opinions
 from crowdsight.crowd.publishing import Publishing, problem_of
 from crowdsight.crowd.random_audits import RandomAudits
 from crowdsight.crowd.recording import Recorder
@@ -218,15 +219,16 @@ class World:
         table = Table(client, self.tasks_table.name)
         store = TaskStore(table, self.clock)
         skills = Skills(Table(client, self._skills_table.name), self.clock)
+        self.opinions = Opinions(Table(client, self._skills_table.name), self.clock)
         requester = Requester(lambda: MortalClient(self.mturk, self._mortal), QUEUE_URL)
         workflow: Any = self.executions
         terms = Terms(HIT_LIFETIME_S, lambda account: self._budget_cents, FEE_PERCENT)
         self.put_task = PutTask(store, workflow, terms, lambda: next(self._ids))
         self.get_task = GetTask(store)
         self.delete_task = DeleteTask(store)
-        self.get_audit = GetAudit(self.get_task, store, skills, FEE_PERCENT, lambda: CODE_KEY)
-        self.refit_skills = Refit(skills, Gates(skills, requester), CATALOGUE.values())
-        self.judging = Judging(store, skills, workflow, self.clock)
+        self.get_audit = GetAudit(self.get_task, store, skills, self.opinions, FEE_PERCENT, lambda: CODE_KEY)
+        self.refit_skills = Refit(skills, self.opinions, Gates(skills, requester), CATALOGUE.values())
+        self.judging = Judging(store, skills, self.opinions, workflow, self.clock)
         self.publishing = Publishing(store, skills, requester, self.clock)
         self.audits = RandomAudits(table, store, skills, self.clock, AUDIT_PERCENT)
         gold = GoldStore(table, self.clock)

@@ -30,7 +30,7 @@ from tests.contract.workplace_rig import HTML_QUESTION, OFFER
 
 ANSWER_CENTS = 3  # image-contains: 2 cents and the least fee
 
-NO_GROUNDS = Grounds((), SkillState(), {}).document()
+NO_GROUNDS = Grounds((), SkillState(), {}, None).document()
 
 MakeWorld = Callable[..., World]
 

@@ -12,6 +12,7 @@ from infra.adjudication_flow import NEVER_RETRIED, PASSING, REFUSED
 from infra.settings import Settings
 from tests.infra.template import Assembly, text_of
 
+ASKING_STATE = "AskMachine"
 ERROR_STATE = "FailAfterError"
 
 
@@ -48,7 +49,8 @@ def test_every_state_is_reached_and_every_way_ends(workflow: dict[str, Any]) -> 
 def test_the_ways_through_the_workflow(workflow: dict[str, Any]) -> None:
     ways = {name: set(successors(state)) - {ERROR_STATE} for name, state in workflow["States"].items()}
     assert ways == {
-        "CreateHit": {"AwaitAnswer"},
+        "CreateHit": {"AskMachine"},
+        "AskMachine": {"AwaitAnswer"},
         "AwaitAnswer": {"Adjudicate", "CollectLateAnswers"},
         "CollectLateAnswers": {"Adjudicate"},
         "Adjudicate": {"WhatNext"},
@@ -60,16 +62,23 @@ def test_the_ways_through_the_workflow(workflow: dict[str, Any]) -> None:
     }
 
 
+def test_a_task_goes_on_when_the_models_cannot_be_asked(workflow: dict[str, Any]) -> None:
+    state = workflow["States"][ASKING_STATE]
+    assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": state["Next"]}]
+    assert "Retry" not in state
+    assert state["TimeoutSeconds"] <= 60
+
+
 def test_a_step_that_goes_on_failing_fails_the_task(workflow: dict[str, Any]) -> None:
     for name, state in workflow["States"].items():
-        if state["Type"] == "Task" and name != ERROR_STATE:
+        if state["Type"] == "Task" and name not in (ERROR_STATE, ASKING_STATE):
             last = state["Catch"][-1]
             assert last == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": ERROR_STATE}
 
 
 def test_every_step_is_retried_for_minutes_an_outage_for_an_hour_and_a_refusal_never(workflow: dict[str, Any]) -> None:
-    for state in workflow["States"].values():
-        if state["Type"] == "Task":
+    for name, state in workflow["States"].items():
+        if state["Type"] == "Task" and name != ASKING_STATE:
             never, refused, passing, always = state["Retry"]
             assert never == {"ErrorEquals": NEVER_RETRIED, "MaxAttempts": 0}
             assert refused["ErrorEquals"] == REFUSED

@@ -39,7 +39,7 @@ def answers(*form_values: str) -> list[RecordedAnswer]:
 def grounds_of(*form_values: str, skills: SkillState | None = None) -> dict[str, Any]:
     """A task's that was judged by these answers."""
     rule = CATALOGUE["image-contains"].adjudicator.knowing(skills or SkillState())
-    return Grounds.of(rule, answers(*form_values)).document()
+    return Grounds.of(rule, None, answers(*form_values)).document()
 
 
 def found(task: Task = TASK, *form_values: str, **changes: Any) -> list[str]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from crowdsight.crowd.gold import GoldStore
     from crowdsight.crowd.gold_hits import GoldHits
     from crowdsight.crowd.judging import Judging
+    from crowdsight.crowd.machine import Machine
+    from crowdsight.crowd.opinions import Opinions
     from crowdsight.crowd.publishing import Publishing
     from crowdsight.crowd.random_audits import RandomAudits
     from crowdsight.crowd.recording import Recorder
@@ -176,7 +178,7 @@ class Wiring:
         """Decides from a task's answers, and waits for them."""
         from crowdsight.crowd.judging import Judging
 
-        return Judging(self._task_store, self.skills, self._workflow, self.clock)
+        return Judging(self._task_store, self.skills, self.opinions, self._workflow, self.clock)
 
     @cached_property
     def publishing(self) -> "Publishing":
@@ -221,7 +223,7 @@ class Wiring:
         from crowdsight.catalogue import CATALOGUE
         from crowdsight.crowd.refitting import Refit
 
-        return Refit(self.skills, self.gates, CATALOGUE.values())
+        return Refit(self.skills, self.opinions, self.gates, CATALOGUE.values())
 
     @cached_property
     def get_audit(self) -> "GetAudit":
@@ -233,6 +235,7 @@ class Wiring:
             self.get_task,
             self._task_store,
             self.skills,
+            self.opinions,
             self.settings.workplace_fee_percent,
             lambda: secret.read()["code_key"].encode(),
         )
@@ -258,6 +261,23 @@ class Wiring:
             self.clock,
             self.settings.hit_lifetime_s,
         )
+
+    @cached_property
+    def opinions(self) -> "Opinions":
+        """What models think of tasks."""
+        from crowdsight.crowd.opinions import Opinions
+
+        return Opinions(Table(self._client("dynamodb"), self.settings.skills_table), self.clock)
+
+    @cached_property
+    def machine(self) -> "Machine":
+        """Asks the models."""
+        from crowdsight.catalogue import CATALOGUE
+        from crowdsight.crowd.machine import Machine
+        from crowdsight.crowd.scoring import Scorer
+
+        scorer = Scorer(self.model_bundle, self._image_fetcher)
+        return Machine(self._task_store, self.gold_store, self.opinions, scorer, CATALOGUE.values())
 
     @cached_property
     def gold_store(self) -> "GoldStore":

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Self
 
 from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
-from crowdsight.adjudication.machine_prior import Grade, Opinion
+from crowdsight.adjudication.machine_prior import Grade, Line, Opinion, fit_line
 from crowdsight.adjudication.tally import UNIT, SkillState, Tally
 
 LEAD_OF_UNAVAILABLE = 2
@@ -225,6 +225,10 @@ class GradedBias:
     def advised(self, opinion: Opinion | None) -> Self:
         """The same rule for a task of which the machine thinks so. An opinion of a category is none."""
         return replace(self, opinion=(opinion.grade, opinion.variance) if isinstance(opinion, Grade) else None)
+
+    def foretelling(self, known: Sequence[tuple[float, Value]]) -> Line:
+        """What scores of one kind say of the grade."""
+        return fit_line([(score, float(truth)) for score, truth in known])
 
     def at_most(self, answers: int) -> Self:
         return replace(self, most_answers=answers)

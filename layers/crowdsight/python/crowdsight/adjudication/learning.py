@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from crowdsight.adjudication import Adjudicator, Answer, Value
-from crowdsight.adjudication.machine_prior import Opinion
+from crowdsight.adjudication.machine_prior import MachinePrior, Opinion
 from crowdsight.adjudication.tally import SkillState
 
 SWEEPS = 5
@@ -60,6 +60,10 @@ class Learner(Adjudicator, Protocol):
 
     def advised(self, opinion: Opinion | None) -> Self:
         """The same rule for a task of which the machine has this opinion, or none."""
+        ...
+
+    def foretelling(self, known: Sequence[tuple[float, Value]]) -> MachinePrior:
+        """What scores of one kind say of the truth, from (score, truth) in the order in which truths became known."""
         ...
 
     def at_most(self, answers: int) -> Self:

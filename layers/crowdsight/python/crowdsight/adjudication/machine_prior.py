@@ -57,9 +57,11 @@ Opinion = Share | Grade
 class Curve:
     """P(the positive category | score) = 1 / (1 + exp(-(at + slope * score))).
 
-    `usual`: the share of positive truths. `evidence`: the logarithm of the Bayes factor for it; `truths`: behind it.
+    `category`: the positive one; `usual`: its share of truths. `evidence`: the logarithm of the Bayes factor for the
+    curve; `truths`: how many are behind it.
     """
 
+    category: Value
     at: float
     slope: float
     usual: float
@@ -70,6 +72,10 @@ class Curve:
     def helps(self) -> bool:
         """Whether there is enough evidence that the score foretells the truth."""
         return self.evidence >= ENOUGH
+
+    def opinion(self, score: float) -> Share | None:
+        """None while the score is not known to help."""
+        return Share(self.category, self.share(score)) if self.helps else None
 
     def share(self, score: float) -> float:
         """The tempered P(positive | score), from `LEAST_SHARE` to `MOST_SHARE`."""
@@ -93,14 +99,21 @@ class Line:
         """Whether there is enough evidence that the score foretells the truth."""
         return self.evidence >= ENOUGH
 
+    def opinion(self, score: float) -> Grade | None:
+        """None while the score is not known to help."""
+        return self.grade(score) if self.helps else None
+
     def grade(self, score: float) -> Grade:
         """What the score foretells, tempered."""
         return Grade(_grade(self.at + self.slope * score), self.error / TEMPER)
 
 
-def fit_curve(known: Sequence[tuple[float, bool]]) -> Curve:
-    """The curve of (score, whether the truth is the positive category), in the order in which truths became known."""
-    kept = [pair for pair in known if math.isfinite(pair[0])][-MOST_TRUTHS:]
+MachinePrior = Curve | Line
+
+
+def fit_curve(known: Sequence[tuple[float, Value]], category: Value) -> Curve:
+    """The curve of (score, truth) for this positive category, in the order in which truths became known."""
+    kept = [(score, truth == category) for score, truth in known if math.isfinite(score)][-MOST_TRUTHS:]
     evidence, fitted_at, at, slope = 0.0, -1, 0.0, 0.0
     positives = 0
     for count, (score, positive) in enumerate(kept):
@@ -111,7 +124,7 @@ def fit_curve(known: Sequence[tuple[float, bool]]) -> Curve:
         evidence += _log_chance(_logistic(at + slope * score), positive) - _log_chance(usual, positive)
         positives += positive
     at, slope = _logistic_curve(kept)
-    return Curve(at, slope, (positives + 1) / (len(kept) + 2), evidence, len(kept))
+    return Curve(category, at, slope, (positives + 1) / (len(kept) + 2), evidence, len(kept))
 
 
 def fit_line(known: Sequence[tuple[float, float]]) -> Line:

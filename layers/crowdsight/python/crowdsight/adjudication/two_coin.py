@@ -14,7 +14,7 @@ from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Und
 from crowdsight.adjudication.calibration import START, Calibration
 from crowdsight.adjudication.confusion import ConfusionModel, Priors, truth_told
 from crowdsight.adjudication.lead_by_two import LEAD, LeadByTwo
-from crowdsight.adjudication.machine_prior import Opinion, Share
+from crowdsight.adjudication.machine_prior import Curve, Opinion, Share, fit_curve
 from crowdsight.adjudication.stopping import gain_of_going_on
 from crowdsight.adjudication.tally import SkillState
 
@@ -102,6 +102,10 @@ class TwoCoin:
         others = (1 - opinion.share) / (len(self.categories) - 1)
         shares = tuple(opinion.share if category == opinion.category else others for category in self.categories)
         return replace(self, opinion=shares)
+
+    def foretelling(self, known: Sequence[tuple[float, Value]]) -> Curve:
+        """What scores of one kind say of the truth: whether it is the first category."""
+        return fit_curve(known, self.categories[0])
 
     def expecting(self, right: float | None) -> Self:
         """The same rule where the next answer is right with this chance; None: as likely as the pool's."""

@@ -9,6 +9,7 @@ from typing import Any
 from crowdsight.adjudication.learning import Learner
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.crowd.judging import Grounds, read_answers
+from crowdsight.crowd.opinions import Opinions, opinion_document
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.crowd.requests import GetTask
 from crowdsight.crowd.skills import Skills
@@ -36,12 +37,14 @@ class GetAudit:
         get_task: GetTask,
         store: TaskStore,
         skills: Skills,
+        opinions: Opinions,
         fee_percent: int,
         read_code_key: Callable[[], bytes],
     ) -> None:
         self._get_task = get_task
         self._store = store
         self._skills = skills
+        self._opinions = opinions
         self._fee_percent = fee_percent
         self._read_code_key = read_code_key
 
@@ -61,9 +64,26 @@ class GetAudit:
         if generation:
             function = CATALOGUE[generation.function]
             document["answers"] = self._tell(key.account, function, generation, answers)
+            document["machinePrior"] = self._machine_prior(function, generation)
             document["stopped"] = _why_stopped(function, task, generation)
             document["cents"] = len(answers) * answer_cents(function, self._fee_percent)
         return document
+
+    def _machine_prior(self, function: CrowdFunction, generation: Generation) -> dict[str, Any] | None:
+        """What it was judged with at its end, or what is known of it now; None without a score."""
+        if generation.grounds:
+            advice = Grounds.from_document(generation.grounds).advice
+        else:
+            advice = self._opinions.advice(function, generation.id)
+        if advice is None:
+            return None
+        return {
+            "kind": advice.score.kind,
+            "score": round(advice.score.value, 4),
+            "evidence": round(advice.prior.evidence, 2) if advice.prior else 0.0,
+            "truths": advice.prior.truths if advice.prior else 0,
+            "opinion": opinion_document(advice.opinion) if advice.opinion else None,
+        }
 
     def _tell(
         self, account: str, function: CrowdFunction, generation: Generation, answers: Sequence[RecordedAnswer]
@@ -72,8 +92,9 @@ class GetAudit:
             grounds = Grounds.from_document(generation.grounds)
             rule, counted = grounds.rule(function), grounds.counted(answers)
         else:
+            advice = self._opinions.advice(function, generation.id)
             rule = self._skills.knowing(function, [answer.worker_id for answer in answers])
-            counted = list(answers)
+            rule, counted = rule.advised(advice.opinion if advice else None), list(answers)
         code_key = self._read_code_key() if answers else b""
         return [
             {

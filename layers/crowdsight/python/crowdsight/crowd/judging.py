@@ -9,6 +9,7 @@ from crowdsight.adjudication.learning import Learner
 from crowdsight.adjudication.tally import SkillState
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.clock import Clock
+from crowdsight.crowd.opinions import Advice, Opinions
 from crowdsight.crowd.skills import Skills
 from crowdsight.crowd.workflow import Workflow
 from crowdsight.task_store import Generation, RecordedAnswer, TaskStore
@@ -20,21 +21,25 @@ AWAIT_MARGIN_S = 60
 
 @dataclass(frozen=True)
 class Grounds:
-    """What a task was judged by at its end, kept with it: which assignments, and what was known of their Workers."""
+    """What a task was judged by at its end, kept with it: which assignments, what was known of their Workers, and what
+    the machine thought; None if it had no score in time.
+    """
 
     assignment_ids: tuple[str, ...]
     skills: SkillState
     tuning: Mapping[str, float]
+    advice: Advice | None
 
     @classmethod
-    def of(cls, rule: Learner, answers: Iterable[RecordedAnswer]) -> Self:
+    def of(cls, rule: Learner, advice: Advice | None, answers: Iterable[RecordedAnswer]) -> Self:
         """`rule`: as it knew the Workers of these answers."""
-        return cls(tuple(answer.assignment_id for answer in answers), rule.skills, rule.tuning)
+        return cls(tuple(answer.assignment_id for answer in answers), rule.skills, rule.tuning, advice)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         skills = SkillState(document["pooled"], document["workers"])
-        return cls(tuple(document["assignments"]), skills, document["tuning"])
+        advice = Advice.from_document(document["advice"]) if document["advice"] else None
+        return cls(tuple(document["assignments"]), skills, document["tuning"], advice)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -43,11 +48,13 @@ class Grounds:
             "pooled": self.skills.pooled,
             "workers": self.skills.workers,
             "tuning": dict(self.tuning),
+            "advice": self.advice.document() if self.advice else None,
         }
 
     def rule(self, function: CrowdFunction) -> Learner:
         """The function's rule as it was then."""
-        return function.adjudicator.with_tuning(self.tuning).knowing(self.skills)
+        rule = function.adjudicator.with_tuning(self.tuning).knowing(self.skills)
+        return rule.advised(self.advice.opinion if self.advice else None)
 
     def counted(self, answers: Iterable[RecordedAnswer]) -> list[RecordedAnswer]:
         """Those of the answers that were judged; others came too late."""
@@ -116,9 +123,10 @@ def wait_s(function: CrowdFunction, generation: Generation, now_ms: int) -> int:
 class Judging:
     """The steps that need no requester account. Each may run twice."""
 
-    def __init__(self, store: TaskStore, skills: Skills, workflow: Workflow, clock: Clock) -> None:
+    def __init__(self, store: TaskStore, skills: Skills, opinions: Opinions, workflow: Workflow, clock: Clock) -> None:
         self._store = store
         self._skills = skills
+        self._opinions = opinions
         self._workflow = workflow
         self._clock = clock
 
@@ -134,8 +142,10 @@ class Judging:
         generation = self._store.load_generation(generation_id)
         function = CATALOGUE[generation.function]
         answers = self._store.answers(generation_id)
+        advice = self._opinions.advice(function, generation.id)
         rule = self._skills.knowing(function, [answer.worker_id for answer in answers])
+        rule = rule.advised(advice.opinion if advice else None)
         decision = decide(function, rule, generation, answers, self._clock())
         if decision.action in ("complete", "fail"):
-            decision = replace(decision, grounds=Grounds.of(rule, answers).document())
+            decision = replace(decision, grounds=Grounds.of(rule, advice, answers).document())
         return decision, wait_s(function, generation, self._clock())

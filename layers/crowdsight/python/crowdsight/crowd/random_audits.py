@@ -90,7 +90,7 @@ class RandomAudits:
             raise InvalidRequest(f"another truth of {id} is recorded already") from error
         # The record of the generation is kept as long as this; what is forgotten teaches nothing any more.
         generation = self._tasks.generation(id)
-        self._skills.tell(function, f"audit:{id}", value, _drawn_task(item).answers, instead_of=generation)
+        self._skills.tell(function, id, value, _drawn_task(item).answers, instead_of=generation)
 
 
 def is_drawn(generation_id: str, percent: int) -> bool:

@@ -6,11 +6,13 @@ only while it is as it was read.
 
 from collections.abc import Callable, Iterable
 
+from crowdsight.adjudication import Value
 from crowdsight.adjudication.learning import ClosedTask, refit
 from crowdsight.adjudication.tally import UNIT, SkillState
 from crowdsight.adjudication.tuning import retuned
 from crowdsight.catalogue import CrowdFunction
 from crowdsight.crowd.gates import Gates
+from crowdsight.crowd.opinions import Opinions
 from crowdsight.crowd.requester import RequesterError
 from crowdsight.crowd.skills import Lesson, Skills
 
@@ -28,8 +30,9 @@ LEAST_TIME_S = 60.0
 class Refit:
     """One run is all functions in turn."""
 
-    def __init__(self, skills: Skills, gates: Gates, functions: Iterable[CrowdFunction]) -> None:
+    def __init__(self, skills: Skills, opinions: Opinions, gates: Gates, functions: Iterable[CrowdFunction]) -> None:
         self._skills = skills
+        self._opinions = opinions
         self._gates = gates
         self._functions = tuple(functions)
 
@@ -65,7 +68,19 @@ class Refit:
         ]
         replaced = self._skills.replace(function, changed)
         self._skills.set_tuning(function, rule.tuning)
+        self._weigh_the_machine(function, told)
         return replaced
+
+    def _weigh_the_machine(self, function: CrowdFunction, told: Iterable[Lesson]) -> None:
+        """Compare what models scored with the truths that were told; a question in several parts counts once."""
+        truths = {lesson.question: lesson.truth for lesson in told if lesson.truth is not None}
+        scores = self._opinions.scores(function, truths)
+        known: dict[str, list[tuple[float, Value]]] = {}
+        for question in sorted(scores):  # as good as drawn by lot, and the same every time
+            known.setdefault(scores[question].kind, []).append((scores[question].value, truths[question]))
+        self._opinions.set_priors(
+            function, {kind: function.adjudicator.foretelling(pairs) for kind, pairs in known.items()}
+        )
 
     def _read(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], SkillState]:
         """Lessons, and a state that they are in: those that stayed as they were while the state was read."""

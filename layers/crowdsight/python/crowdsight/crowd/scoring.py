@@ -10,10 +10,10 @@ Scores of different kinds are not compared: each kind has evidence of its own, s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crowdsight.catalogue import Document, ImageContainsInput, ImageSimilarityInput
+from crowdsight.crowd.opinions import Score
 from crowdsight.images.decoding import decode
 from crowdsight.models.coco import CATEGORIES
 
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from crowdsight.search.finding import Fetcher
 
 _SEEN = {name.casefold() for name in CATEGORIES}
-
-
-@dataclass(frozen=True)
-class Score:
-    """`kind` as in the table above; `value` is comparable with values of this kind from the same bundle."""
-
-    kind: str
-    value: float
 
 
 class Scorer:

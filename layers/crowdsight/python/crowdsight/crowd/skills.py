@@ -48,6 +48,12 @@ class Lesson:
     contribution: SkillState
     version: int
 
+    @property
+    def question(self) -> str:
+        """Which one it is: a told question's key, or a closed task's generation."""
+        kind, *names = self.sk.split("#")
+        return names[0] if kind == "TOLD" else names[-1]
+
 
 class Skills:
     """All reads are strongly consistent."""

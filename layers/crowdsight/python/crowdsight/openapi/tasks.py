@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from crowdsight.adjudication.machine_prior import ENOUGH
 from crowdsight.catalogue import CATALOGUE, TEST_SUFFIX, CrowdFunction, Document
 from crowdsight.crowd.disclosure import CODE_DIGITS, STOPPED
 from crowdsight.errors import BudgetExceeded, InvalidRequest, StillProcessing, UnsupportedMediaType
@@ -136,8 +137,30 @@ def _audit_schema() -> dict[str, Any]:
         answers={"type": "array", "items": answer, "description": "In order of submission; none of a `-test` task."},
         stopped={"enum": [*STOPPED, None], "description": f"Null while it is processing. {why}"},
         cents={"type": "integer", "minimum": 0, "description": "What the answers so far have cost, with fees."},
-        machinePrior={"type": "null", "description": "What models thought before any answer; none is asked yet."},
+        machinePrior=_machine_prior_schema(),
     )
+
+
+def _machine_prior_schema() -> dict[str, Any]:
+    scored = object_schema(
+        kind={"type": "string", "description": "Which model scored it, and how."},
+        score={"type": "number"},
+        evidence={
+            "type": "number",
+            "description": "The logarithm of the Bayes factor for such scores, from tasks of known truth. Below "
+            f"{ENOUGH:.2f} the machine's opinion has no weight.",
+        },
+        truths={"type": "integer", "minimum": 0, "description": "How many known truths are behind the evidence."},
+        opinion={
+            "description": "What the task was judged with before any answer; null: nothing.",
+            "anyOf": [
+                object_schema(value={"type": "string"}, probability={"type": "number", "minimum": 0, "maximum": 1}),
+                object_schema(value={"type": "number"}, standardDeviation={"type": "number", "minimum": 0}),
+                {"type": "null"},
+            ],
+        },
+    )
+    return {"description": "What models thought of it; null without a score.", "anyOf": [scored, {"type": "null"}]}
 
 
 def _task_schema(function: CrowdFunction) -> dict[str, Any]:
