@@ -93,7 +93,7 @@ def test_schedules_run_each_minute_the_index_is_refreshed_every_second_one_and_s
             function = template.resources[target["Arn"]["Fn::GetAtt"][0]]
             name = function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             scheduled[name] = rule["Properties"]["ScheduleExpression"]
-    each_minute = dict.fromkeys(("reconcile_hits", "sweep_workplace", "sweep_images"), "rate(1 minute)")
+    each_minute = dict.fromkeys(("reconcile_hits", "tend_gold", "sweep_workplace", "sweep_images"), "rate(1 minute)")
     assert scheduled == each_minute | {"refresh_index": "rate(2 minutes)", "refit_skills": "rate(1 hour)"}
 
 

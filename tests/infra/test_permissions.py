@@ -90,6 +90,7 @@ def test_only_the_gateways_log_role_has_a_policy_kept_by_aws(assembly: Assembly)
         ("get_task_audit", {"GetItem", "Query"}),
         ("refit_skills", set()),
         ("record_answers", {"GetItem", "Query", "PutItem", "UpdateItem"}),
+        ("tend_gold", {"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"}),
         ("reconcile_hits", {"GetItem", "Query", "PutItem", "UpdateItem"}),
         ("authorize", set()),
         ("get_account", {"GetItem"}),
@@ -113,7 +114,8 @@ def test_each_crowd_operation_may_use_the_table_only_as_it_does(
         ("adjudicate", {"BatchGetItem"}),
         ("close_task", {"BatchGetItem", "PutItem", "UpdateItem"}),
         ("fail_task", {"BatchGetItem", "PutItem", "UpdateItem"}),
-        ("record_answers", set()),
+        ("record_answers", {"BatchGetItem", "Query", "PutItem", "UpdateItem"}),
+        ("tend_gold", {"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"}),
         ("reconcile_hits", {"BatchGetItem"}),
         ("refit_skills", {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"}),
         ("get_task_audit", {"BatchGetItem"}),
@@ -208,13 +210,13 @@ def test_nobody_else_reaches_the_accounts(assembly: Assembly, accounts: str) -> 
     assert reaching == {"authorize", "put_task", "get_account", "find_similar", "rotate_key"}
 
 
-def test_only_the_reconciler_may_search_for_open_generations(assembly: Assembly, tasks: str) -> None:
+def test_only_what_is_scheduled_may_search_for_open_generations(assembly: Assembly, tasks: str) -> None:
     searching = {
         operation
         for operation in assembly.service.lambdas()
         if f"{tasks}/index/open" in assembly.service.allowed(operation).get("dynamodb:Query", set())
     }
-    assert searching == {"reconcile_hits"}
+    assert searching == {"reconcile_hits", "tend_gold"}
 
 
 @pytest.mark.parametrize(

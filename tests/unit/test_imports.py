@@ -64,6 +64,7 @@ WIRED = {
     "judging": "crowdsight.crowd.judging",
     "publishing": "crowdsight.crowd.publishing",
     "recorder": "crowdsight.crowd.recording",
+    "gold_hits": "crowdsight.crowd.gold_hits",
     "mturk_api": "crowdsight.workplace.mturk_api",
     "worker_site": "crowdsight.workplace.site",
     "workplace": "crowdsight.workplace.workplace",
