@@ -19,6 +19,7 @@ DESCRIPTION = {
     "worker_invitation_url": "http://127.0.0.1:8081/join/first",
     "second_worker_invitation_url": "http://127.0.0.1:8081/join/second",
     "mturk_endpoint_url": "http://127.0.0.1:8081",
+    "mailbox": "/mail",
     "logs": "/logs",
 }
 

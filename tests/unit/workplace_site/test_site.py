@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -186,6 +187,11 @@ class TestForms:
         assert ada.post(form.action, form.fields, headers={"Sec-Fetch-Site": "same-origin"}).status == 303
 
 
+def ada_holds(workplace: WorkplaceInMemory, hit_ids: Sequence[str]) -> list[str]:
+    """The assignments of HITs that one Worker alone has taken."""
+    return [assignment.assignment_id for hit_id in hit_ids for assignment in workplace.assignments(hit_id)]
+
+
 class TestFindingHits:
     def test_a_hit_is_listed_with_what_a_worker_decides_by(self, ada: Browser, workplace: WorkplaceInMemory) -> None:
         workplace.offer(
@@ -303,6 +309,9 @@ class TestFindingHits:
         assert ada.follow(ada.get(group.links[-1])).frame["title"] == "The question: Is there a dog?"
         page = ada.follow(ada.press(ada.get("/").form("/accept")))
         assert f"hitId={hit_id}" in str(page.frame["src"])
+        again = ada.follow(ada.press(group.form("/accept")))
+        assert again.frame["src"] == page.frame["src"], "pressed twice, the one in hand is what there is"
+        ada.answer(str(page.form("/return").action.split("/")[2]))
         page = ada.follow(ada.press(group.form("/accept")))
         assert "Nothing is left for you here" in page.text
 
@@ -531,9 +540,11 @@ class TestSubmitting:
         for _ in range(2):
             page = ada.follow(ada.press(page.form("/accept").with_field("auto", "1")))
             assert "checked" in page.html
+        assert len(workplace.listing.desk(workplace.workers()[0].worker_id).in_hand) == 3
+        for assignment in ada_holds(workplace, hit_ids):
+            ada.answer(assignment)
         page = ada.follow(ada.press(page.form("/accept")))
         assert "Nothing is left for you here" in page.text
-        assert len(workplace.listing.desk(workplace.workers()[0].worker_id).in_hand) == 3
 
     def test_an_answer_sent_again_is_told_so_and_changes_nothing(
         self, ada: Browser, workplace: WorkplaceInMemory

@@ -85,12 +85,17 @@ class HitPages:
     def accept_one(self, request: Request, group_id: str) -> Response:
         """Take a HIT of the group and go on to its assignment; `auto` is carried along to the next one."""
         session = self._visits.require_form(request)
+        self._visits.count(request, "accept", session.worker_id)
         fields = dict(request.form())
         gone: list[str] = []
         look_on_at = fields.get("from")
         for _ in range(TRIES):
             find = self._listing.find_hit(group_id, session.worker_id, look_on_at, gone)
             if find.hit is None:
+                held = self._listing.desk(session.worker_id).in_hand
+                mine = next((one for one in held if one.hit_group_id == group_id), None)
+                if mine:  # pressed twice, perhaps: the one in hand is what there is
+                    return self._to_work(request, mine, bool(fields.get("auto")))
                 return self._none_left(request, group_id, find.look_on_at)
             try:
                 assignment = self._workplace.accept(find.hit.hit_id, session.worker_id)
