@@ -18,7 +18,7 @@ from crowdsight.workplace.lifecycle import create
 from crowdsight.workplace.listing import GROUPS_READ, GROUPS_SHOWN, WINDOW_HITS, WINDOWS, Order, Wish
 from crowdsight.workplace.store import Store
 from tests.contract.counting_dynamodb import CountingDynamoDB
-from tests.contract.workplace_rig import REQUESTER, Rig
+from tests.contract.workplace_rig import HTML_QUESTION, REQUESTER, Rig
 
 WORKER = "AWORKER0000001"
 
@@ -50,7 +50,8 @@ def offer_many(rig: Rig, count: int, places: int = 1) -> str:
             new_id(), "3MANY", group_id, REQUESTER, "Many", "", "", 1, 1, 600, 86_400, (), "",
             max_assignments=places, created_at_ms=rig.clock(), expires_at_ms=rig.clock() + 86_400_000,
         )  # fmt: skip
-        store.add_hit(create(hit), [])
+        question = records.question_to_item(hit.hit_id, HTML_QUESTION)
+        store.add_hit(create(hit), [store.table.put_step("question", question)])
     return group_id
 
 

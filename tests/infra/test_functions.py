@@ -83,7 +83,7 @@ def test_a_message_is_hidden_for_six_times_as_long_as_its_lambda_may_run(assembl
     assert "RedrivePolicy" in queue["Properties"]
 
 
-def test_schedules_run_each_minute_the_index_is_refreshed_every_second_one_and_skills_each_hour(
+def test_schedules_run_each_minute_or_as_often_as_their_work_needs(
     assembly: Assembly,
 ) -> None:
     scheduled = {}
@@ -94,7 +94,11 @@ def test_schedules_run_each_minute_the_index_is_refreshed_every_second_one_and_s
             name = function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             scheduled[name] = rule["Properties"]["ScheduleExpression"]
     each_minute = dict.fromkeys(("reconcile_hits", "tend_gold", "sweep_workplace", "sweep_images"), "rate(1 minute)")
-    assert scheduled == each_minute | {"refresh_index": "rate(2 minutes)", "refit_skills": "rate(1 hour)"}
+    assert scheduled == each_minute | {
+        "refresh_index": "rate(2 minutes)",
+        "score_known": "rate(30 minutes)",
+        "refit_skills": "rate(1 hour)",
+    }
 
 
 def test_pictures_are_private_encrypted_and_what_finds_fetched_is_forgotten(assembly: Assembly) -> None:

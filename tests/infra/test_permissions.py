@@ -250,6 +250,7 @@ def test_the_workflow_may_invoke_only_its_steps(assembly: Assembly) -> None:
         if function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
         in (
             "create_hit",
+            "score_task",
             "await_answer",
             "reconcile_hits",
             "adjudicate",

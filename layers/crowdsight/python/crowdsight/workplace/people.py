@@ -163,6 +163,8 @@ class People:
     def invite_by_email(self, email: str, person: Person) -> None:
         """Let a person who has not come yet sign in by this address. Raises EmailTaken."""
         if self.find(person) is None:
+            if self._table.get(records.email_pk(email), "person"):
+                raise EmailTaken  # before anybody is registered
             self._register(person)
         self.set_email(email, person)
 
