@@ -21,12 +21,17 @@ from tests.contract.memory_s3vectors import MemoryS3Vectors
 REGION = "us-east-1"
 
 
-@pytest.fixture(scope="session")
-def clients() -> dict[str, Any]:
-    """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
+@pytest.fixture(scope="session", autouse=True)
+def _the_local_stacks_moto() -> None:
+    """Also for tests that turn moto on by themselves."""
     aws_dynamodb.install()
     aws_s3.install()
     aws_s3vectors.install()
+
+
+@pytest.fixture(scope="session")
+def clients() -> dict[str, Any]:
+    """Clients that reach moto while `aws` is on; made once, because that takes longer than a test."""
     names = ("apigateway", "dynamodb", "s3", "s3vectors", "secretsmanager", "stepfunctions")
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return {name: boto3.client(name, region_name=REGION, **keys) for name in names}
