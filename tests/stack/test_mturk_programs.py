@@ -179,7 +179,7 @@ def walk_hits(program: Program, signed_in: list[Hands], queue_url: str) -> str:
     )
     assert program("GetHIT", HITId=hit_id)["HIT"]["MaxAssignments"] == 2
     program.expect_refusal("GetHIT", HITId="3NOTHERE")
-    assert program("ListHITs")["NumResults"] == 2
+    assert len(program("ListHITs")["HITs"]) == 2
     program.expect_refusal("ListHITs", NextToken="not-one-of-ours")
 
     ada.answer(hit_id, "yes")
@@ -231,7 +231,7 @@ def walk_hits(program: Program, signed_in: list[Hands], queue_url: str) -> str:
     program.expect_refusal("UpdateExpirationForHIT", HITId="3NOTHERE", ExpireAt=datetime(2015, 1, 1, tzinfo=UTC))
     for each in (hit_id, other_id):
         program("DeleteHIT", HITId=each)
-    assert program("ListHITs")["NumResults"] == 0
+    assert program("ListHITs")["HITs"] == []
     return str(first["WorkerId"])
 
 
@@ -245,20 +245,21 @@ def walk_qualifications(program: Program, worker_id: str) -> None:
     program.expect_refusal("GetQualificationType", **nothing)
     program("UpdateQualificationType", **named, Description="Can tell all dogs")
     program.expect_refusal("UpdateQualificationType", **nothing, Description="x")
-    assert program("ListQualificationTypes", MustBeRequestable=False, MustBeOwnedByCaller=True)["NumResults"] == 1
+    own = program("ListQualificationTypes", MustBeRequestable=False, MustBeOwnedByCaller=True)
+    assert len(own["QualificationTypes"]) == 1
     program.expect_refusal("ListQualificationTypes", MustBeRequestable=False, NextToken="not-one-of-ours")
     worker = {"WorkerId": worker_id}
     program("AssociateQualificationWithWorker", **named, **worker, IntegerValue=7)
     program.expect_refusal("AssociateQualificationWithWorker", **nothing, **worker)
     assert program("GetQualificationScore", **named, **worker)["Qualification"]["IntegerValue"] == 7
     program.expect_refusal("GetQualificationScore", **named, WorkerId="A1NOBODY")
-    assert program("ListWorkersWithQualificationType", **named)["NumResults"] == 1
+    assert len(program("ListWorkersWithQualificationType", **named)["Qualifications"]) == 1
     program.expect_refusal("ListWorkersWithQualificationType", **nothing)
-    assert program("ListHITsForQualificationType", **named)["NumResults"] == 0
+    assert program("ListHITsForQualificationType", **named)["HITs"] == []
     program.expect_refusal("ListHITsForQualificationType", **nothing)
     program("DisassociateQualificationFromWorker", **named, **worker)
     program.expect_refusal("DisassociateQualificationFromWorker", **nothing, **worker)
-    assert program("ListQualificationRequests", **named)["NumResults"] == 0
+    assert program("ListQualificationRequests", **named)["QualificationRequests"] == []
     program.expect_refusal("ListQualificationRequests", NextToken="not-one-of-ours")
     for operation in ("AcceptQualificationRequest", "RejectQualificationRequest"):
         program.expect_refusal(operation, QualificationRequestId="3NOTHERE")
