@@ -7,9 +7,11 @@ from importlib.resources import files
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from crowdsight.workplace.qualifications import QualificationTest, QualificationType, TypeStatus
 from local.synthesis import ROOT
 from tests.browser.conftest import DESKTOP
 from tests.browser.small_site import SmallSite, serve_site
+from tests.unit.workplace.forms import form, question, selection
 from tests.unit.workplace_site.workplace_in_memory import REQUESTER
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -20,6 +22,7 @@ FORM = (
     "<p>Is there a dog?</p><button name='answer' value='yes'>Yes</button> <button name='answer' value='no'>No</button>"
     "</form>"
 )
+TEST = form(question(selection("A cat", "A dog"), question_id="animal", required=True))
 TITLES = ("Is there a dog in the picture?", "How alike do two pictures look?", "Type what the sign says")
 
 
@@ -60,6 +63,12 @@ def scene() -> Iterator[Scene]:
         workplace.messages.send_to_worker(worker, REQUESTER, "More to do tomorrow", text, None)
         workplace.messages.send_to_requester(REQUESTER, worker, hit_ids[0], "A picture is dark", "Is that meant so?")
         group = workplace.group_address(hit_ids[4])
+        types = workplace.requesters.qualification_types
+        for name, test in (("Reads street signs", None), ("Knows dogs", QualificationTest(TEST, None))):
+            about = "For the HITs with pictures of it."
+            kind = QualificationType("", REQUESTER, name, about, "", TypeStatus.ACTIVE, 0, test_duration_s=1_800)
+            tested = types.create(kind, test).kind.qualification_type_id
+        asked = workplace.qualifications.request(worker, tested)
         addresses = {
             "groups": "/",
             "groups-none": "/?q=nothing+like+this",
@@ -71,6 +80,8 @@ def scene() -> Iterator[Scene]:
             "earnings": "/earnings",
             "messages": "/messages",
             "contact": f"/contact/{hit_ids[4]}",
+            "qualifications": "/qualifications",
+            "qualification-test": f"/tests/{asked.request_id}",
             "error": "/nothing-here",
             "requester-hits": "/requester",
             "requester-hit": f"/requester/hits/{hit_ids[1]}",
@@ -91,6 +102,8 @@ PAGES = [
     "earnings",
     "messages",
     "contact",
+    "qualifications",
+    "qualification-test",
     "error",
     "requester-hits",
     "requester-hit",
@@ -162,6 +175,16 @@ def test_a_worker_searches_and_goes_on_from_hit_to_hit_by_keyboard(scene: Scene,
     expect(page.get_by_label("After submitting, accept the next")).to_be_checked()
     page.frame_locator("iframe").get_by_role("button", name="No").press("Enter")
     expect(page.get_by_text("Nothing is left for you here")).to_be_visible()
+
+
+def test_a_worker_takes_a_test_by_keyboard(scene: Scene, open_page: dict[str, Page]) -> None:
+    page = open_page["worker"]
+    page.set_viewport_size(DESKTOP)
+    page.goto(f"{scene.site.url}/qualifications")
+    page.get_by_role("button", name="Go on with the test").press("Enter")
+    page.get_by_label("A dog").press("Space")
+    page.get_by_role("button", name="Hand in").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Its requester decides")
 
 
 def test_a_worker_gives_back_what_is_in_the_queue_and_writes_to_the_requester(

@@ -137,7 +137,14 @@ def test_a_page_asks_the_table_twice_at_most() -> None:
         assert ada.get("/messages").status == 200  # the first look notes that they are read
         frame = f"/frames/{hit_ids[1]}?assignmentId={held}"
         pages = ["/", "/?q=look&sort=reward", group, f"/hits/{hit_ids[2]}", f"/frames/{hit_ids[2]}", frame, "/queue"]
-        pages += [f"/assignments/{held}", submitted, "/earnings", "/messages", f"/contact/{hit_ids[2]}"]
+        pages += [
+            f"/assignments/{held}",
+            submitted,
+            "/earnings",
+            "/messages",
+            "/qualifications",
+            f"/contact/{hit_ids[2]}",
+        ]
         for browser, addresses in (
             (ada, pages),
             (rita, ["/requester", "/requester?status=Reviewable", f"/requester/hits/{hit_ids[0]}"]),

@@ -55,7 +55,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag == "form":
             self.forms.append(Form(str(attributes["action"]), str(attributes["method"]).upper()))
-        elif tag == "input" and attributes.get("type") == "checkbox" and "checked" not in attributes:
+        elif tag == "input" and attributes.get("type") in ("checkbox", "radio") and "checked" not in attributes:
             pass  # not sent
         elif tag == "input" and self.forms:
             self.forms[-1].fields.append((str(attributes["name"]), str(attributes["value"])))

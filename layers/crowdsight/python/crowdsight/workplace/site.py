@@ -39,6 +39,7 @@ from crowdsight.workplace.site_errors import (
 from crowdsight.workplace.site_hits import HitPages
 from crowdsight.workplace.site_http import Request, Response
 from crowdsight.workplace.site_messages import MessagePages
+from crowdsight.workplace.site_qualifications import QualificationPages
 from crowdsight.workplace.site_questions import SUBMIT_PATH, QuestionPages
 from crowdsight.workplace.site_requester import RequesterPages
 from crowdsight.workplace.site_sign_in import CALLBACK_PATH, SignInPages
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _GROUP = r"/groups/(?P<group_id>[0-9A-Z]{1,64})"
 _HIT = r"/hits/(?P<hit_id>[0-9A-Z]{1,64})"
+_TEST = r"/tests/(?P<request_id>[0-9A-Z]{1,64})"
 _ASSIGNMENT = r"/assignments/(?P<assignment_id>[0-9A-Z]{1,64})"
 _TOKEN = r"(?P<token>[\w.-]+)"
 _INVITATION = rf"/join/{_TOKEN}"
@@ -82,6 +84,7 @@ class WorkerSite:
         account, statements = AccountPages(visits, has_mail=mail is not None), StatementPages(visits)
         assignments, questions = AssignmentPages(visits), QuestionPages(visits)
         requester, messages = RequesterPages(visits), MessagePages(visits)
+        qualifications = QualificationPages(visits)
         self._routes = [
             (method, re.compile(pattern, re.ASCII), respond)
             for method, pattern, respond in (
@@ -120,6 +123,11 @@ class WorkerSite:
                 ("POST", r"/requester/messages", requester.reply),
                 ("GET", r"/requester/pay", requester.show_pay),
                 ("GET", r"/requester/pay\.csv", requester.download_pay),
+                ("GET", r"/qualifications", qualifications.show_qualifications),
+                ("POST", r"/qualifications", qualifications.say_where),
+                ("POST", r"/qualifications/(?P<type_id>[0-9A-Z]{1,64})", qualifications.ask),
+                ("GET", _TEST, qualifications.show_test),
+                ("POST", _TEST, qualifications.hand_in),
                 ("GET", r"/messages", messages.show_messages),
                 ("GET", r"/contact/(?P<hit_id>[0-9A-Z]{1,64})", messages.show_contact),
                 ("POST", r"/contact/(?P<hit_id>[0-9A-Z]{1,64})", messages.send),

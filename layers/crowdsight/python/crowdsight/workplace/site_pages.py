@@ -78,10 +78,14 @@ class Pages:
         values: Mapping[str, Any],
         status: int = 200,
         frame_sources: str = "'self'",
+        media: str = "",
         cookies: tuple[str, ...] = (),
     ) -> Response:
-        """A whole page, which nothing may frame. `frame_sources`: where its own frame may come from (CSP)."""
-        policy = f"{_OWN_CONTENT}frame-src {frame_sources}; frame-ancestors 'none'"
+        """A whole page, which nothing may frame.
+
+        `frame_sources`, `media`: where its own frame, and pictures, sounds and films, may come from (CSP).
+        """
+        policy = f"{_with_media(media)}frame-src {frame_sources}; frame-ancestors 'none'"
         return self._html(template, prefix, values, status, policy, cookies)
 
     def framed_page(self, template: str, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
@@ -90,7 +94,7 @@ class Pages:
 
     def form_page(self, prefix: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A QuestionForm for the question's frame. Its pictures, sounds and films may come from anywhere by https."""
-        policy = f"{_OWN_CONTENT.replace('img-src', 'media-src https:; img-src https:')}frame-ancestors 'self'"
+        policy = f"{_with_media('https:')}frame-ancestors 'self'"
         return self._html("question_form.html", prefix, values, status, policy, ())
 
     def question(self, html: str, prefix: str, tell_height: bool) -> Response:
@@ -136,6 +140,10 @@ class Pages:
         )
         headers = _PERSONAL | {"Content-Security-Policy": policy}
         return _respond(status, html, "text/html", headers, cookies)
+
+
+def _with_media(sources: str) -> str:
+    return _OWN_CONTENT.replace("img-src", f"media-src {sources}; img-src {sources}") if sources else _OWN_CONTENT
 
 
 def see_other(address: str, *cookies: str) -> Response:

@@ -143,9 +143,12 @@ class Visits:
         here: str = "",
         status: int = 200,
         frame_sources: str = "'self'",
+        media: str = "",
         cookies: tuple[str, ...] = (),
     ) -> Response:
-        """A whole page. `here`: which part of the site it is; `frame_sources`: where its frame may come from (CSP)."""
+        """A whole page. `here`: which part of the site it is; `frame_sources`, `media`: where its frame, and pictures,
+        sounds and films beside the site's own, may come from (CSP).
+        """
         session = self.find_session(request)
         now_ms = self.clock()
         shared = {
@@ -156,7 +159,7 @@ class Visits:
             "csrf_field": self.csrf_field(session) if session else Markup(),
             "left_s": lambda until_ms: max(0, until_ms - now_ms) // 1000,
         }
-        return self.pages.page(template, request.prefix, {**shared, **values}, status, frame_sources, cookies)
+        return self.pages.page(template, request.prefix, {**shared, **values}, status, frame_sources, media, cookies)
 
     def framed(
         self,

@@ -95,13 +95,17 @@ class WorkerQualifications:
             raise WorkerNotFound("There is no such Worker.")
         return standing
 
-    def list_requestable(self, worker_id: str, limit: int = 20, start: str | None = None) -> RequestablePage:
+    def list_requestable(
+        self, worker_id: str, limit: int = 20, start: str | None = None, standing: Standing | None = None
+    ) -> RequestablePage:
         """The types that Workers can ask for, by time of creation, with how this Worker stands to each.
+
+        `standing`: the Worker's, if it has been read already.
 
         A page may be shorter than `limit` and still have a next one. The list may lag a moment behind, as an index
         does; `request` decides. A `start` that is no `next_start` gives the first page.
         """
-        standing = self.get_standing(worker_id)
+        standing = standing or self.get_standing(worker_id)
         key: Item | None = None
         if records.is_start(start):
             type_id = start.partition("#")[2]
