@@ -3,6 +3,7 @@
 import time
 from uuid import uuid4
 
+import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from client.stack import Stack
@@ -36,6 +37,21 @@ def accept_hit_of(page: Page, stack: Stack, function_title: str, image_url: str)
     raise AssertionError(f"no HIT about {image_url} within {PATIENCE_MS} ms")
 
 
+def has_ended_or_asks(stack: Stack, tasks: TaskClient, name: str, image_url: str) -> bool:
+    """Wait until a task has ended, True, or its HIT has another place, False."""
+    mturk = stack.workplace().mturk()
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline:
+        if tasks.get_task("image-similarity", name).state != "processing":
+            return True
+        pages = mturk.get_paginator("list_hits").paginate()
+        hits = [hit for page in pages for hit in page["HITs"] if image_url in hit["Question"]]
+        if any(hit["HITStatus"] == "Assignable" for hit in hits):
+            return False
+        time.sleep(0.3)
+    raise AssertionError(f"{name} neither ended nor asked for more within {PATIENCE_MS} ms")
+
+
 def expect_submitted(page: Page) -> None:
     expect(page.get_by_role("status").filter(has_text="Submitted")).to_be_visible(timeout=PATIENCE_MS)
 
@@ -66,20 +82,22 @@ def test_two_workers_answer_by_mouse_and_by_keyboard_and_the_task_completes(
     expect(first.locator("dl.totals")).to_contain_text("$0.02")
 
 
-def test_three_workers_grade_two_pictures_with_the_number_keys(
+def test_workers_grade_two_pictures_with_the_number_keys(
     stack: Stack, tasks: TaskClient, pictures: str, sign_in: SignIn
 ) -> None:
     url, name = f"{pictures}dahlia.jpg?{uuid4().hex}", f"t-{uuid4().hex}"
     tasks.put_task("image-similarity", name, {"image1": {"url": url}, "image2": {"url": f"{pictures}dahlia-crop.jpg"}})
-    for worker in ("Ada", "Grace", "Edith"):
+    for worker in ("Ada", "Grace", "Edith", "Dora"):
         page = sign_in(worker)
         frame = accept_hit_of(page, stack, SIMILARITY, url)
         expect(frame.get_by_role("button")).to_have_count(6)
         expect(frame.get_by_role("button", name="Very alike")).to_be_enabled()
         page.keyboard.press("4")
         expect_submitted(page)
+        if has_ended_or_asks(stack, tasks, name, url):
+            break
     task = tasks.wait("image-similarity", name, timeout_s=PATIENCE_MS / 1000)
-    assert task.result == {"similarityScore": 0.75}
+    assert task.result == {"similarityScore": pytest.approx(0.75, abs=0.02)}
 
 
 def test_a_callers_text_is_shown_as_text_and_never_runs(

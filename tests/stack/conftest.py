@@ -1,5 +1,6 @@
 """One running stack for most tests, and others with settings of their own for those that need them."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,15 +38,15 @@ def api(running: RunningStack) -> Api:
 
 @pytest.fixture
 def hands(running: RunningStack, signed_in: list[Hands]) -> list[Hands]:
-    """Three Workers who do what a test tells them, and of whom nothing is known from other tests."""
+    """Four Workers who do what a test tells them, and of whom nothing is known from other tests."""
     forget_workers(running)
     return signed_in
 
 
 @pytest.fixture(scope="session")
 def signed_in(running: RunningStack) -> Iterator[list[Hands]]:
-    with Hands(running, "Ada") as ada, Hands(running, "Ben") as ben, Hands(running, "Cleo") as cleo:
-        yield [ada, ben, cleo]
+    with contextlib.ExitStack() as signed_in:
+        yield [signed_in.enter_context(Hands(running, name)) for name in ("Ada", "Ben", "Cleo", "Dora")]
 
 
 @pytest.fixture(scope="session")
