@@ -38,9 +38,15 @@ def api(running: RunningStack) -> Api:
 
 @pytest.fixture
 def hands(running: RunningStack, signed_in: list[Hands]) -> list[Hands]:
-    """Four Workers who do what a test tells them, and of whom nothing is known from other tests."""
+    """Three Workers who do what a test tells them, and of whom nothing is known from other tests."""
     forget_workers(running)
-    return signed_in
+    return signed_in[:3]
+
+
+@pytest.fixture
+def four_hands(hands: list[Hands], signed_in: list[Hands]) -> list[Hands]:
+    """The three, and one more."""
+    return [*hands, signed_in[3]]
 
 
 @pytest.fixture(scope="session")

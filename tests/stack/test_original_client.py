@@ -48,7 +48,7 @@ def client(running: RunningStack, monkeypatch: pytest.MonkeyPatch) -> MTurkCrowd
 def test_a_task_is_put_and_got_and_once_workers_have_answered_it_is_deleted(
     client: MTurkCrowdClient,
     running: RunningStack,
-    hands: list[Hands],
+    four_hands: list[Hands],
     function: str,
     answer: str,
     result: dict[str, Any],
@@ -79,7 +79,7 @@ def test_a_task_is_put_and_got_and_once_workers_have_answered_it_is_deleted(
     def is_open() -> bool:
         return bool(running.mturk.get_hit(HITId=hit_id)["HIT"]["HITStatus"] == "Assignable")
 
-    for worker in hands:
+    for worker in four_hands:
         wait_for("another place or the end", lambda: has_ended() or is_open())
         if has_ended():
             break

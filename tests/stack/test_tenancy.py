@@ -70,6 +70,9 @@ def ask_for_what_is_anns(bob: Account, ann: Ann, account_id: str) -> dict[str, t
                 answers[f"{route} {function}"] = both(
                     verb, prefix + task_target(function, NAME), prefix + task_target(function, "nowhere")
                 )
+        route = f"GET {'/{account}' if prefix else ''}/functions/{{function}}/tasks/{{task}}/audit"
+        mine, nobodys = (f"{prefix}{task_target(CONTAINS, name)}/audit" for name in (NAME, "nowhere"))
+        answers[route] = both("GET", mine, nobodys)
     finds = [f"/image/find?url={quote(url, safe='')}" for url in (ann.picture_url, missing_picture)]
     answers["GET /image/find"] = both("GET", *finds)
     saves = [json.dumps({"request_id": id}) for id in (ann.request_id, missing_request)]
