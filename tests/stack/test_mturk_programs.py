@@ -148,7 +148,7 @@ def test_a_walk_through_every_operation(program: Program, signed_in: list[Hands]
 
 def walk_hits(program: Program, signed_in: list[Hands], queue_url: str) -> str:
     """Everything about HITs, and about Workers; the id of one of them."""
-    ada, ben, _ = signed_in
+    ada, ben, _ = signed_in[:3]
     assert program("GetAccountBalance")["AvailableBalance"] == "100.00"
     hit_type_id = program("CreateHITType", **TERMS)["HITTypeId"]
     program.expect_refusal("CreateHITType", **TERMS | {"Title": "t" * 129})
