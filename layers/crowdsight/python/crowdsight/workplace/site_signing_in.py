@@ -27,10 +27,11 @@ class SigningIn:
         return see_other(f"{request.prefix}/", make_cookie(request, session.token, SESSION_AGE_S))
 
     def sign_out(self, request: Request) -> Response:
-        """Forget the session, if there is one."""
+        """Forget the session. Without one nothing is changed, so that no other page can sign anybody out."""
         session = self._visits.find_session(request)
-        if session:
-            self._visits.check_form(request, session)
+        if session is None:
+            return see_other(f"{request.prefix}/")
+        self._visits.check_form(request, session)
         return see_other(f"{request.prefix}/", make_cookie(request, "", 0))
 
     def _read_invitation(self, token: str) -> Invitation:
