@@ -115,6 +115,8 @@ def test_its_forms_do_nothing_at_the_sites_own_addresses(
             )
         assert posted.value.status >= 400 or posted.value.header_value("set-cookie") is None, target
         assert posted.value.request.header_value("cookie") is None, target
+        if place == "page":
+            page.wait_for_url(lambda url: "/frames/" not in url)
     page.goto(f"{site}/account")
     assert "none" in page.locator("main").inner_text()
     page.goto(f"{site}/earnings")
