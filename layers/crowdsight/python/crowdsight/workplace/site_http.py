@@ -1,7 +1,7 @@
 """The worker site's requests and responses, and the fields of submitted forms."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email import policy
 from email.message import Message
@@ -129,3 +129,11 @@ def _read_part(part: Message) -> tuple[str, str]:
     if not isinstance(name, str) or not isinstance(content, str) or part.get_filename() is not None:
         raise BadForm("A form holds named text fields and no files.")
     return name, content
+
+
+def values_by_name(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """What a form sent, each name with its values in order."""
+    found: dict[str, list[str]] = {}
+    for name, value in fields:
+        found.setdefault(name, []).append(value)
+    return found

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from crowdsight.workplace.faults import FormIncomplete
 from crowdsight.workplace.qualifications import Locale, QualificationStatus, RequestStatus
-from crowdsight.workplace.site_http import Request, Response
+from crowdsight.workplace.site_http import Request, Response, values_by_name
 from crowdsight.workplace.site_pages import see_other
 from crowdsight.workplace.site_visits import Visits
 from crowdsight.workplace.worker_qualifications import BegunTest
@@ -81,9 +81,6 @@ class QualificationPages:
         given: Sequence[tuple[str, str]] = (),
         problems: Mapping[int, str] = MappingProxyType({}),
     ) -> Response:
-        by_name: dict[str, list[str]] = {}
-        for name, value in given:
-            by_name.setdefault(name, []).append(value)
-        values = {"asked": begun.request, "form": begun.form, "given": by_name, "problems": problems}
+        values = {"asked": begun.request, "form": begun.form, "given": values_by_name(given), "problems": problems}
         status = 422 if problems else 200
         return self._visits.page(request, "test.html", values, here="qualifications", status=status, media="https:")

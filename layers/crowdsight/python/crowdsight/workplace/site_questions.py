@@ -20,7 +20,7 @@ from crowdsight.workplace.site_errors import (
     SiteError,
     more_headers,
 )
-from crowdsight.workplace.site_http import Fields, Request, Response
+from crowdsight.workplace.site_http import Fields, Request, Response, values_by_name
 from crowdsight.workplace.site_pages import FRAME_FREEDOMS
 from crowdsight.workplace.site_visits import Visits, require_id
 
@@ -99,12 +99,9 @@ class QuestionPages:
         given: Sequence[tuple[str, str]] = (),
         problems: Mapping[int, str] = MappingProxyType({}),
     ) -> Response:
-        by_name: dict[str, list[str]] = {}
-        for name, value in given:
-            by_name.setdefault(name, []).append(value)
         values = {
             "form": form,
-            "given": by_name,
+            "given": values_by_name(given),
             "problems": problems,
             "assignment_id": assignment_id,
             "is_preview": assignment_id == PREVIEW_ASSIGNMENT_ID,
