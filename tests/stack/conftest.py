@@ -88,6 +88,6 @@ def start(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) ->
 def assert_no_key_was_logged(folder: Path) -> None:
     """Of all that every part of a stack has logged, about all requests of all tests."""
     logs = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert any(b"/functions/" in content for content in logs.values()), "nothing was logged at all"
+    assert any(logs.values()), "nothing was logged at all"
     telling = {name: re.findall(KEY_LIKE, content)[:3] for name, content in logs.items()}
     assert {name: found for name, found in telling.items() if found} == {}

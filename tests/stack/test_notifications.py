@@ -27,6 +27,9 @@ DEADLINE_S = 240.0
 KILLS = 20
 KILLED_EVERY_S = 0.2
 
+Money = tuple[int, int, int, list[str]]
+"""HITs, cents paid as rewards, cents held, and discrepancies."""
+
 TRUTH = Truth({}, {})
 """These Workers' own: they have never seen the pictures, and all make up the same."""
 
@@ -131,16 +134,15 @@ def wait_for_audit(running: RunningStack, names: list[str], hits_before: int = 0
     for document in documents:
         assert len({answer["worker"] for answer in document["answers"]}) == len(document["answers"])
 
-    def money() -> tuple[int, int, int, list[str]]:
-        audit = running.operator.audit()
-        return audit.hits, audit.rewards_paid_cents, audit.held_cents, audit.discrepancies
+    expected: Money = (hits_before + 2 * TASKS, paid_before_cents + cost_cents, 0, [])
+    seen: Money | None = None
 
-    expected: tuple[int, int, int, list[str]] = (
-        hits_before + 2 * TASKS,
-        paid_before_cents + cost_cents,
-        0,
-        [],
-    )
+    def adds_up() -> bool:
+        nonlocal seen
+        audit = running.operator.audit()
+        seen = (audit.hits, audit.rewards_paid_cents, audit.held_cents, audit.discrepancies)
+        return seen == expected
+
     with contextlib.suppress(AssertionError):
-        wait_for("the audit to add up", lambda: money() == expected, DEADLINE_S, poll_s=1.0)
-    assert money() == expected
+        wait_for("the audit to add up", adds_up, DEADLINE_S, poll_s=1.0)
+    assert seen == expected

@@ -70,7 +70,7 @@ def audit(table: Table) -> Audit:
     may still be paid. For each HIT: its counts are those of its assignments. For each assignment: exactly one `pay`
     entry if approved, of its reward and fee, and none otherwise. For each Worker: counts and earnings are those of the
     assignments and of the statement's entries, bonuses those of the requesters' ledgers, and adjustments those of the
-    entries under their references.
+    entries under their references. What is summed up by day, for payroll and for Workers, is what the entries say.
     """
     found = _Found()
     accounts = []
@@ -126,6 +126,11 @@ def _audit_requester(table: Table, requester_id: str, found: _Found) -> tuple[Ac
             found.bonus_entries[entry.key.removeprefix("bonus#")] = entry
             spent = entry.reward_cents + entry.fee_cents
             found.expect(f"{entry.key}: spent", (entry.spent_cents, entry.available_cents), (spent, -spent))
+    payments = ((records.payroll_sk(records.date_of(entry.at_ms), str(entry.worker_id)), entry) for entry in entries)
+    owed = _sums((sk, (1, entry.reward_cents, entry.fee_cents)) for sk, entry in payments if entry.worker_id)
+    kept = table.query_all(pk, records.PAYROLL)
+    booked_by_day = {item["sk"]: (item["paid"], item["reward_cents"], item["fee_cents"]) for item in kept}
+    found.expect(f"requester {requester_id}: payroll", booked_by_day, owed)
     held = 0
     of_hit: set[str] = set()
     work: dict[str, list[Assignment]] = defaultdict(list)
@@ -152,9 +157,14 @@ def _audit_requester(table: Table, requester_id: str, found: _Found) -> tuple[Ac
 
 
 def _hits(table: Table, requester_id: str) -> Iterator[Hit]:
+    """Each once, also one that is disposed of in between."""
+    met = set()
     for pk in (records.requester_pk(requester_id), records.disposed_pk(requester_id)):
         for item in table.query_all(pk, index="requester"):
-            yield records.hit_from_item(item)
+            hit = records.hit_from_item(item)
+            if hit.hit_id not in met:
+                met.add(hit.hit_id)
+                yield hit
 
 
 def _audit_hit(hit: Hit, assignments: list[Assignment], pay: dict[str, LedgerEntry], found: _Found) -> int:
@@ -201,6 +211,10 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     earnings = [records.earning_from_item(item) for item in table.query_all(pk, records.EARNINGS)]
     paid = [(earning.assignment_id, earning.cents) for earning in earnings if earning.kind == "pay"]
     found.expect(f"Worker {worker_id}: pay", sorted(paid), sorted(approved.items()))
+    earned_by_day = _sums((records.date_of(e.at_ms), (1, e.cents)) for e in earnings if e.kind != ADJUSTMENT)
+    months = table.query_all(pk, records.MONTHS)
+    listed_by_day = {day.date: (day.paid, day.reward_cents) for month in months for day in records.days_in_month(month)}
+    found.expect(f"Worker {worker_id}: earnings by day", listed_by_day, earned_by_day)
     bonuses = {earning.key: earning.cents for earning in earnings if earning.kind == "bonus"}
     booked = {entry.key: entry.reward_cents for entry in found.bonus_entries.values() if entry.worker_id == worker_id}
     found.expect(f"Worker {worker_id}: bonuses", bonuses, booked)
@@ -216,6 +230,14 @@ def _audit_worker(table: Table, worker_id: str, found: _Found) -> None:
     given_up = (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED)
     hit_ids = [a.hit_id for a in assignments if a.status not in given_up]
     found.expect(f"Worker {worker_id}: HITs had once", len(set(hit_ids)), len(hit_ids))
+
+
+def _sums(amounts: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
+    """The amounts of each key, added up place by place."""
+    sums: dict[str, tuple[int, ...]] = {}
+    for key, added in amounts:
+        sums[key] = tuple(map(sum, zip(sums.get(key, (0,) * len(added)), added, strict=True)))
+    return sums
 
 
 def _count(assignments: Iterable[Assignment]) -> dict[AssignmentStatus, int]:

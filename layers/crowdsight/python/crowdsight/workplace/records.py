@@ -75,7 +75,7 @@ from crowdsight.workplace.sessions import Person, Role
 from crowdsight.workplace.workers import Staff, Worker
 
 ASSIGNMENTS, LEDGER, MESSAGES = "assignment#", "ledger#", "message#"
-EARNINGS, ADJUSTMENTS = "earning#", "adjustment#"
+EARNINGS, ADJUSTMENTS, PAYROLL = "earning#", "adjustment#", "payroll#"
 """How the sort keys of assignments, of a requester's ledger, of messages and of a Worker's statement begin."""
 
 BONUSES, REVIEWS = "bonus#", "review#"
@@ -283,13 +283,19 @@ def day_sums(date: str) -> tuple[str, str]:
 
 def payroll_sk(date: str, worker_id: str = "") -> str:
     """Under a requester: what a Worker was paid on a day; without a Worker, how the keys of that day begin."""
-    return f"payroll#{date}#{worker_id}"
+    return f"{PAYROLL}{date}#{worker_id}"
 
 
 def day_in_month(month: Item, date: str) -> PayDay:
     """What was paid on a day, out of its month's item."""
     paid, reward_cents = day_sums(date)
     return PayDay(date, month.get(paid, 0), month.get(reward_cents, 0))
+
+
+def days_in_month(month: Item) -> list[PayDay]:
+    """The days of a month's item on which something was paid."""
+    numbers = sorted(name.removeprefix("paid_") for name in month if name.startswith("paid_"))
+    return [day_in_month(month, f"{month['sk'].removeprefix(MONTHS)}-{number}") for number in numbers]
 
 
 def hand_sk(assignment_id: str) -> str:
