@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from crowdsight.search import cells
 from crowdsight.search.cells import (
     SAMPLE_NEIGHBOURS,
     SAMPLE_QUERIES,
@@ -9,6 +10,7 @@ from crowdsight.search.cells import (
     rows_of_a_cell,
     strays_of_neighbours,
 )
+from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import half_unit, single
 
 
@@ -46,6 +48,66 @@ def test_near_vectors_share_cells() -> None:
 def test_a_division_is_always_the_same() -> None:
     rows = clustered(1000)
     assert (divide(rows, 20) == divide(rows, 20)).all()
+
+
+def former_cells(rows: np.ndarray, parts: int) -> np.ndarray:
+    """The cells in which the rows are when each of some parts is divided by itself."""
+    former = np.empty(len(rows), np.int32)
+    first = 0
+    for some in np.array_split(np.arange(len(rows)), parts):
+        former[some] = first + divide(rows[some], rows_of_a_cell(len(some)))
+        first = former[some].max() + 1
+    return former
+
+
+def spread(rows: np.ndarray, cell_of: np.ndarray) -> float:
+    """The squared distances from the middles of the cells, together."""
+    numbers = single(rows)
+    sums = np.zeros((cell_of.max() + 1, numbers.shape[1]), np.float32)
+    np.add.at(sums, cell_of, numbers)
+    middles = sums / np.bincount(cell_of)[:, np.newaxis]
+    return float(np.square(numbers - middles[cell_of]).sum())
+
+
+@pytest.mark.parametrize("clusters", [20, 400])
+def test_cells_made_of_former_cells_are_as_good_as_those_made_anew(clusters: int) -> None:
+    rows = clustered(12_000, clusters, 32)
+    anew = divide(rows, rows_of_a_cell(len(rows)))
+    merged = divide(rows, rows_of_a_cell(len(rows)), former_cells(rows, 4))
+    sizes = np.bincount(merged)
+    assert sizes.sum() == len(rows) and sizes.min() >= 1 and sizes.max() <= 2 * rows_of_a_cell(len(rows))
+    assert spread(rows, merged) < 1.05 * spread(rows, anew)
+
+
+def test_rows_that_were_in_no_cell_are_divided_with_the_others() -> None:
+    rows = clustered(12_000, 100, 32)
+    former = former_cells(rows, 4)
+    former[::3] = NO_CELL
+    merged = divide(rows, rows_of_a_cell(len(rows)), former)
+    assert spread(rows, merged) < 1.05 * spread(rows, divide(rows, rows_of_a_cell(len(rows))))
+    assert (divide(rows, 100, np.full(len(rows), NO_CELL, np.int32)) == divide(rows, 100)).all()
+
+
+def test_dividing_by_former_cells_compares_so_many_pairs_a_row_however_many_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = 0
+    nearest = cells._nearest
+
+    def counting(vectors: np.ndarray, middles: np.ndarray) -> np.ndarray:
+        nonlocal compared
+        compared += len(vectors) * len(middles)
+        return nearest(vectors, middles)
+
+    monkeypatch.setattr(cells, "_nearest", counting)
+    a_row = {}
+    for count in (10_000, 40_000):
+        rows = clustered(count, 200, 8)
+        former = np.arange(count, dtype=np.int32) // rows_of_a_cell(count)
+        compared = 0
+        divide(rows, rows_of_a_cell(count), former)
+        a_row[count] = compared / count
+    assert a_row[40_000] < 1.1 * a_row[10_000]
 
 
 def test_cells_are_about_as_many_as_vectors_in_a_cell() -> None:

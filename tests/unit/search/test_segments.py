@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from crowdsight.search.attributes import Attributes
 from crowdsight.search.objects import Objects
-from crowdsight.search.rows import Rows, gather, hashes_of
+from crowdsight.search.rows import NO_CELL, Rows, gather, hashes_of
 from crowdsight.search.segment_format import Damaged
 from crowdsight.search.segment_layout import EXACT_ROWS
 from crowdsight.search.segments import FEW_KEYS, Segments
@@ -25,6 +27,21 @@ def rows(*keys: str, seed: int = 0) -> Rows:
     }
     attributes = Attributes.of(range(len(keys)), [{f"label {len(key)}": 0.5} for key in keys])
     return gather([Rows(as_keys(keys), matrices, attributes)], SPACES)
+
+
+def test_entries_of_several_sources_keep_apart_in_which_cells_they_were() -> None:
+    first, second, third = rows("a", "b"), rows("c", "d", "e"), rows("f", "g")
+    former = {"a": 0, "b": 1, "f": 0, "g": NO_CELL}
+
+    def in_cells(some: Rows) -> Rows:
+        cell_of = np.array([former[key.decode()] for key in some.keys], np.int32)
+        return replace(some, cells=dict.fromkeys(SPACES, cell_of))
+
+    for space in SPACES:
+        joined = gather([in_cells(first), second, in_cells(third)], SPACES)
+        found = dict(zip(joined.keys.tolist(), joined.cells[space].tolist(), strict=True))
+        assert found == {b"a": 0, b"b": 1, b"c": -1, b"d": -1, b"e": -1, b"f": 2, b"g": -1}
+    assert gather([second], SPACES).cells == {}
 
 
 def many(count: int) -> Rows:
@@ -54,6 +71,11 @@ def test_a_segment_is_read_as_it_was_written(segments: Segments, s3: MemoryS3, c
     for space in SPACES:
         assert (read.matrices[space] == written.matrices[space]).all()
         assert reader.is_coded(segment, space) == (count > EXACT_ROWS)
+        assert (space in read.cells) == (count > EXACT_ROWS)
+        if space in read.cells:
+            cell_of = read.cells[space]
+            for number, cell in enumerate(reader.vectors(PREFIX, segment, space, range(max(cell_of) + 1))):
+                assert sorted(cell.keys.tolist()) == sorted(read.keys[cell_of == number].tolist())
         some = np.arange(0, count, 7)[::-1]
         assert (reader.vectors_of(PREFIX, segment, some, space) == written.matrices[space][some]).all()
     segments.delete(PREFIX, ["one"])

@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import BLOCK_ROWS, single
 
 BRANCHES = 2048
@@ -17,6 +18,9 @@ scattered over all of them; so few, wide divisions are better than many narrow o
 
 ROUNDS = 5
 SAMPLES_PER_GROUP = 24
+CANDIDATES = 32
+"""How many groups each vector is compared with where a merge knows what it was near before."""
+
 SEED = 1982
 SAMPLE_QUERIES = 128
 SAMPLE_NEIGHBOURS = 10
@@ -30,9 +34,14 @@ def rows_of_a_cell(rows: int) -> int:
     return max(1, round(math.sqrt(rows)))
 
 
-def divide(rows: NDArray[np.float16], cell_rows: int) -> NDArray[np.int32]:
+def divide(rows: NDArray[np.float16], cell_rows: int, former: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
     """The cell [rows], from 0, of each of some vectors [rows, dimensions]; about `cell_rows` to a cell, at most twice
-    as many."""
+    as many.
+
+    `former`: in which cells [rows] they were before, NO_CELL for none. Each is then compared only with what is near its
+    former cell's middle, so that the time grows with the number of rows; else, until there are BRANCHES cells, with its
+    power of 1.5.
+    """
     random = np.random.default_rng(SEED)
     cell_of = np.empty(len(rows), np.int32)
     waiting = [np.arange(len(rows))]
@@ -44,7 +53,7 @@ def divide(rows: NDArray[np.float16], cell_rows: int) -> NDArray[np.int32]:
             cells += 1
             continue
         count = min(BRANCHES, math.ceil(len(members) / cell_rows))
-        group_of = _k_means(rows, members, count, random)
+        group_of = _k_means(rows, members, count, random, former)
         ends = np.cumsum(np.bincount(group_of, minlength=count))
         groups = np.split(members[np.argsort(group_of, kind="stable")], ends[:-1])
         if max(map(len, groups)) == len(members):  # nothing tells them apart
@@ -54,7 +63,11 @@ def divide(rows: NDArray[np.float16], cell_rows: int) -> NDArray[np.int32]:
 
 
 def _k_means(
-    rows: NDArray[np.float16], members: NDArray[np.int64], count: int, random: np.random.Generator
+    rows: NDArray[np.float16],
+    members: NDArray[np.int64],
+    count: int,
+    random: np.random.Generator,
+    former: NDArray[np.int32] | None,
 ) -> NDArray[np.int32]:
     """Which of `count` groups each of the members [members] is in."""
     chosen = random.choice(members, min(len(members), count * SAMPLES_PER_GROUP), replace=False)
@@ -69,9 +82,36 @@ def _k_means(
         middles[filled] = np.add.reduceat(sample[order], starts, axis=0) / sizes[filled, np.newaxis]
         empty = np.flatnonzero(sizes == 0)
         middles[empty] = sample[random.choice(len(sample), len(empty))]
+    if former is None or len(middles) <= 2 * CANDIDATES:
+        return _nearest_of_all(rows, members, middles)
+    return _nearest_of_some(rows, members, middles, former[members])
+
+
+def _nearest_of_all(
+    rows: NDArray[np.float16], members: NDArray[np.int64], middles: NDArray[np.float32]
+) -> NDArray[np.int32]:
     found = np.empty(len(members), np.int32)
     for start in range(0, len(members), BLOCK_ROWS):
         found[start : start + BLOCK_ROWS] = _nearest(single(rows[members[start : start + BLOCK_ROWS]]), middles)
+    return found
+
+
+def _nearest_of_some(
+    rows: NDArray[np.float16], members: NDArray[np.int64], middles: NDArray[np.float32], former: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """For each member the nearest of those middles that are nearest to its former cell's. `former`: [members]."""
+    found = np.empty(len(members), np.int32)
+    halves = half_squares(middles)
+    order = np.argsort(former, kind="stable")
+    starts = np.flatnonzero(np.diff(former[order], prepend=former[order[0]] - 1))
+    for some in np.split(order, starts[1:]):
+        if former[some[0]] == NO_CELL:
+            found[some] = _nearest_of_all(rows, members[some], middles)
+            continue
+        vectors = single(rows[members[some]])
+        nearness = middles @ vectors.mean(axis=0) - halves
+        near = np.argpartition(-nearness, CANDIDATES)[:CANDIDATES]
+        found[some] = near[_nearest(vectors, middles[near])]
     return found
 
 

@@ -1,7 +1,7 @@
 """Some entries, side by side: keys, vectors and attributes, in the order of the keys' hashes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,21 @@ from numpy.typing import NDArray
 
 from crowdsight.search.attributes import NO_ATTRIBUTES, Attributes
 
+NO_CELL = -1
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Some entries: `keys` [rows], bytes, for each space a float16 matrix [rows, dimensions], and attributes."""
+    """Some entries: `keys` [rows], bytes, for each space a float16 matrix [rows, dimensions], and attributes.
+
+    `cells`: for each space numbers [rows] that only those share which were in one cell of a segment, NO_CELL for those
+    that were in none. It may be empty.
+    """
 
     keys: NDArray[np.bytes_]
     matrices: Mapping[str, NDArray[np.float16]]
     attributes: Attributes
+    cells: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -24,7 +31,8 @@ class Rows:
     def take(self, chosen: NDArray[Any]) -> "Rows":
         """The rows that an index array, each row at most once, or a mask chooses."""
         matrices = {space: matrix[chosen] for space, matrix in self.matrices.items()}
-        return Rows(self.keys[chosen], matrices, self.attributes.take(chosen))
+        cells = {space: cell_of[chosen] for space, cell_of in self.cells.items()}
+        return Rows(self.keys[chosen], matrices, self.attributes.take(chosen), cells)
 
     def without(self, keys: NDArray[np.bytes_]) -> "Rows":
         """The rows that have none of these keys."""
@@ -42,7 +50,24 @@ def gather(rows: Sequence[Rows], dimensions: Mapping[str, int]) -> Rows:
     matrices = {space: np.concatenate([some.matrices[space] for some in rows]) for space in dimensions}
     _, first = np.unique(keys, return_index=True)
     order = first[np.argsort(hashes_of(keys[first]), kind="stable")]
-    return Rows(keys, matrices, Attributes.joined([some.attributes for some in rows])).take(order)
+    cells = _cells_of_all(rows, dimensions) if any(some.cells for some in rows) else {}
+    return Rows(keys, matrices, Attributes.joined([some.attributes for some in rows]), cells).take(order)
+
+
+def _cells_of_all(rows: Sequence[Rows], spaces: Iterable[str]) -> dict[str, NDArray[np.int32]]:
+    """The cells of rows of several sources, each source's numbers after those of the one before."""
+    joined: dict[str, NDArray[np.int32]] = {}
+    for space in spaces:
+        parts: list[NDArray[np.int32]] = []
+        first = 0
+        for some in rows:
+            cell_of = some.cells.get(space)
+            if cell_of is None:
+                cell_of = np.full(len(some), NO_CELL, np.int32)
+            parts.append(np.where(cell_of == NO_CELL, NO_CELL, cell_of + first).astype(np.int32))
+            first = max(first, int(parts[-1].max()) + 1)
+        joined[space] = np.concatenate(parts)
+    return joined
 
 
 def hashes_of(keys: NDArray[np.bytes_]) -> NDArray[np.uint64]:

@@ -21,7 +21,10 @@ def laid_out(rows: Rows, space: str, rotation: Rotation) -> dict[str, bytes]:
     matrix = rows.matrices[space]
     size = matrix.shape[1]
     is_coded = len(rows) > EXACT_ROWS
-    cell_of = divide(matrix, rows_of_a_cell(len(rows))) if is_coded else np.zeros(len(rows), np.int32)
+    if is_coded:
+        cell_of = divide(matrix, rows_of_a_cell(len(rows)), rows.cells.get(space))
+    else:
+        cell_of = np.zeros(len(rows), np.int32)
     order = np.argsort(cell_of, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of))])
     count = len(starts) - 1

@@ -235,7 +235,7 @@ class Segments:
     def living(self, prefix: str, segment: Segment) -> Rows:
         """All entries of a segment that are still there, past the cache."""
         keys = self.keys(prefix, segment)
-        matrices = {}
+        matrices, cell_of = {}, {}
         for space, size in self._dimensions.items():
             cells = self.cells(prefix, segment, space)
             order = self.order(prefix, segment, space)
@@ -246,7 +246,10 @@ class Segments:
                 block = np.frombuffer(data, "<f2", (end - start) * size, start * each)
                 matrix[order[start:end]] = block.reshape(end - start, size)
             matrices[space] = matrix
-        rows = Rows(keys, matrices, self.attributes(prefix, segment))
+            if self.is_coded(segment, space):
+                cell_of[space] = np.empty(segment.rows, np.int32)
+                cell_of[space][order] = np.repeat(np.arange(len(cells.starts) - 1), np.diff(cells.starts))
+        rows = Rows(keys, matrices, self.attributes(prefix, segment), cell_of)
         if segment.deletions is None:
             return rows
         mask = np.ones(segment.rows, np.bool_)
