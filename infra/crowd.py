@@ -58,7 +58,7 @@ class Crowd(Construct):
         self._layers = layers
         self._table = Table(self, "Tasks", indexes={"open": dynamodb.AttributeType.NUMBER}, settings=settings)
         self._skills = Table(self, "Skills", indexes={}, settings=settings)
-        self._notifications = self._notification_queue(workplace)
+        self._notifications = self._notification_queue()
         self._requester_environment, self._requester_secret_arn = self._requester(workplace)
         self._workflow_arn = Stack.of(self).format_arn(
             service="states",
@@ -149,8 +149,8 @@ class Crowd(Construct):
         add_output(self, "SkillsTable", self._skills.table_name, "What is known of each function's Workers")
         add_output(self, "WorkplaceFeePercent", str(settings.workplace_fee_percent), "On top of each reward")
 
-    def _notification_queue(self, workplace: WorkplaceStack | None) -> sqs.Queue:
-        """Where the workplace tells of answers. Who may send is said here alone: the senders' roles allow nothing."""
+    def _notification_queue(self) -> sqs.Queue:
+        """Where the workplace, or MTurk, tells of answers."""
         dead_letters = sqs.Queue(
             self,
             "NotificationsDeadLetters",
@@ -167,13 +167,9 @@ class Crowd(Construct):
             visibility_timeout=Duration.seconds(6 * RECORD_TIMEOUT_S),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIVES_BEFORE_DEAD_LETTER),
         )
-        senders: list[iam.IPrincipal] = (
-            [iam.ArnPrincipal(function.execution_role.role_arn) for function in workplace.notifiers]
-            if workplace
-            else [iam.ServicePrincipal("mturk-requester.amazonaws.com")]
-        )
+        mturk = iam.ServicePrincipal("mturk-requester.amazonaws.com")
         queue.add_to_resource_policy(
-            iam.PolicyStatement(principals=senders, actions=["sqs:SendMessage"], resources=[queue.queue_arn])
+            iam.PolicyStatement(principals=[mturk], actions=["sqs:SendMessage"], resources=[queue.queue_arn])
         )
         return queue
 

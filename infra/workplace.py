@@ -22,15 +22,19 @@ OWN_REQUESTER = {"requester_id": "A1CROWDSIGHT00", "access_key_id": "CROWDSIGHTR
 """The requester account that publishes this deployment's own crowd tasks."""
 
 BY_SESSION = "Workers come by a web browser, whose sessions the Lambda keeps; how they begin is in infra/sign_in.py."
+NOTIFYING = {
+    "sqs": ["sqs:GetQueueAttributes", "sqs:SendMessage"],
+    "sns": ["sns:GetTopicAttributes", "sns:Publish"],
+}
 TABLE_ACTIONS = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "ConditionCheckItem")
 
 
 class WorkplaceStack(Stack):
-    """What a requester's program needs of it: `endpoint_url`, `own_credentials` and `notifiers`.
+    """What a requester's program needs of it: `endpoint_url` and `own_credentials`.
 
-    The workplace may by itself send to no queue and no topic. A destination of notifications takes them when its own
-    policy allows the roles of `notifiers` (the output `NotifierRoleArns`) to send, as it once allowed MTurk. So nobody
-    can have the workplace send to a queue whose owner did not ask for it.
+    Whatever meets an event first sends it, to any queue or topic of the account whose own policy lets MTurk send, as
+    programs written for MTurk set it; `workplace.senders` looks. So nobody can have the workplace send to a queue whose
+    owner did not ask for it.
     """
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, **options: Any) -> None:
@@ -63,7 +67,8 @@ class WorkplaceStack(Stack):
         mturk_api = self._mturk_api()
         worker_site = self._worker_site()
         sweep_workplace = self._sweep_workplace()
-        self.notifiers = [mturk_api, worker_site, sweep_workplace]
+        for notifier in (mturk_api, worker_site, sweep_workplace):
+            self._let_notify(notifier)
 
         api = RestApi(
             self,
@@ -86,12 +91,17 @@ class WorkplaceStack(Stack):
         add_output(self, "SessionSecret", self._session_secret.secret_arn, "What invitations are signed with")
         add_output(self, "OwnCredentialsSecret", self.own_credentials.secret_arn, "This deployment's requester")
         add_output(self, "WorkplaceUrl", self.endpoint_url, "The worker site, and the endpoint of MTurk clients")
-        add_output(
-            self,
-            "NotifierRoleArns",
-            ",".join(function.execution_role.role_arn for function in self.notifiers),
-            "Whom the policy of a notification destination has to allow to send",
-        )
+
+    def _let_notify(self, function: Operation) -> None:
+        """Requesters name the destinations while the workplace runs: those that there are have no names here."""
+        for service, actions in NOTIFYING.items():
+            function.allow(actions, [self.format_arn(service=service, resource="*")])
+            Validations.of(function.execution_role).acknowledge(
+                Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:*]",
+                    reason="Requesters name the queues and topics; only those whose policies let MTurk send are used.",
+                )
+            )
 
     def _mturk_api(self) -> Operation:
         function = self._operation(

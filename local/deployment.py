@@ -145,9 +145,20 @@ def deploy(assembly: Path, clients: Clients, make_image: MakeImage, identity_pro
         made = cloudformation.describe_stack_resources(StackName=template.stack)["StackResources"]
         physical_ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
         deployed.outputs[template.stack] = outputs
-        deployed.resources += template.resources(outputs, physical_ids)
+        resources = list(template.resources(outputs, physical_ids))
+        _set_queue_policies(resources, clients)
+        deployed.resources += resources
     deployed.functions = list(_functions(assembly, deployed, make_image))
     return deployed
+
+
+def _set_queue_policies(resources: list[Resource], clients: Clients) -> None:
+    """moto enforces none, but the workplace reads those of the queues that it sends to."""
+    for policy in (resource for resource in resources if resource.type == "AWS::SQS::QueuePolicy"):
+        check_served(policy, policy.properties, ("PolicyDocument", "Queues"))
+        for url in policy.properties["Queues"]:
+            attributes = {"Policy": json.dumps(policy.properties["PolicyDocument"])}
+            clients.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 def secret_string(properties: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ SERVED_HERE = frozenset(
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
+        "AWS::SQS::QueuePolicy",
         "AWS::StepFunctions::StateMachine",
     }
 )
@@ -63,7 +64,6 @@ WITHOUT_MEANING_HERE = frozenset(
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
         "AWS::S3::BucketPolicy",
-        "AWS::SQS::QueuePolicy",
     }
 )
 """Permissions, which moto does not enforce, and what only describes or watches the rest."""

@@ -44,6 +44,7 @@ from crowdsight.workplace.operator import Operator
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.conftest import REGION, create_table
+from tests.contract.senders import CallingSender
 from tests.contract.workplace_rig import INDEXES, SimpleRaw
 from tests.proxy_event import event_of
 
@@ -162,7 +163,7 @@ class World:
         self.clock = StoppedClock(system_clock())
         self.notifications: list[str] = []
         self.workplace_table = create_table(dynamodb, "workplace", INDEXES)
-        self.workplace = Workplace(self.workplace_table, self.clock, new_id, FEE_PERCENT, self._notify)
+        self.workplace = Workplace(self.workplace_table, self.clock, new_id, FEE_PERCENT, CallingSender(self._notify))
         self._credentials: dict[str, Credentials] = {}
         # Signatures are made at the real time, by boto3, so that is what they are judged by.
         self._mturk_api = MTurkApi(self.workplace.requesters, self._credentials.get, system_clock)

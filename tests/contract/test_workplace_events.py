@@ -1,6 +1,8 @@
 """Notifications: MTurk's documents, to the queue of the HIT's type, at least once."""
 
+import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from crowdsight.workplace.events import EventType
+from crowdsight.workplace.senders import PRINCIPAL, lets_mturk
 from tests.contract.memory_dynamodb import MemoryDynamoDB
-from tests.contract.workplace_rig import REQUESTER, Rig, aws_client
+from tests.contract.workplace_rig import REQUESTER, Rig, aws_client, mturk_policy
 
 EVERYTHING = [kind.value for kind in EventType if kind is not EventType.PING]
 
@@ -131,7 +134,8 @@ def test_a_test_event_that_cannot_be_sent_is_an_error(rig: Rig) -> None:
 
 
 def test_events_go_to_a_topic_too(rig: Rig) -> None:
-    topic = aws_client("sns").create_topic(Name="notifications")["TopicArn"]
+    policy = {"Policy": mturk_policy("sns:Publish")}
+    topic = aws_client("sns").create_topic(Name="notifications", Attributes=policy)["TopicArn"]
     queue = aws_client("sqs").get_queue_attributes(QueueUrl=rig.queue_url, AttributeNames=["QueueArn"])
     aws_client("sns").subscribe(
         TopicArn=topic,
@@ -143,6 +147,87 @@ def test_events_go_to_a_topic_too(rig: Rig) -> None:
         Notification=specification(rig, Transport="SNS", Destination=topic), TestEventType="Ping"
     )
     assert rig.events() == ["Ping"]
+
+
+def test_a_destination_whose_owner_does_not_let_mturk_send_is_refused(rig: Rig) -> None:
+    hit_type_id = rig.create_hit()["HITTypeId"]
+    other = rig.plain_sqs.create_queue(QueueName="of-somebody-else")["QueueUrl"]
+    topic = aws_client("sns").create_topic(Name="of-somebody-else")["TopicArn"]
+    nowhere = f"{rig.queue_url}-that-is-not-there"
+    for changes in (
+        {"Destination": other},
+        {"Transport": "SNS", "Destination": topic},
+        {"Destination": nowhere},
+        {"Transport": "SNS", "Destination": f"{topic}-that-is-not-there"},
+    ):
+        there = {"Notification": specification(rig, **changes)}
+        for ask in (
+            partial(rig.client.update_notification_settings, HITTypeId=hit_type_id, **there),
+            partial(rig.client.send_test_event_notification, TestEventType="Ping", **there),
+        ):
+            with pytest.raises(rig.client.exceptions.RequestError) as failure:
+                ask()
+            assert failure.value.response["TurkErrorCode"] == "AWS.MechanicalTurk.InvalidTransportEndpoint"
+    assert "Messages" not in rig.plain_sqs.receive_message(QueueUrl=other)
+    # Switched off it is only kept; and it is looked at when it is switched on.
+    rig.client.update_notification_settings(
+        HITTypeId=hit_type_id, Notification=specification(rig, Destination=other), Active=False
+    )
+    with pytest.raises(rig.client.exceptions.RequestError):
+        rig.client.update_notification_settings(HITTypeId=hit_type_id, Active=True)
+
+
+def test_nothing_more_is_sent_once_the_owner_takes_the_permission_back(rig: Rig) -> None:
+    hit_id = hit_with_events(rig, "AssignmentSubmitted", MaxAssignments=3)
+    rig.submit(hit_id)
+    assert rig.events() == ["AssignmentSubmitted"]
+    rig.plain_sqs.set_queue_attributes(QueueUrl=rig.queue_url, Attributes={"Policy": ""})
+    rig.clock.move(61)
+    rig.submit(hit_id, "AWORKER0000002")
+    rig.sweep()
+    assert rig.events() == []
+    rig.plain_sqs.set_queue_attributes(QueueUrl=rig.queue_url, Attributes={"Policy": mturk_policy("sqs:SendMessage")})
+    rig.clock.move(600)
+    rig.sweep()
+    assert rig.events() == ["AssignmentSubmitted"]
+
+
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:mine"
+ALLOW = {"Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": "sqs:SendMessage", "Resource": QUEUE}
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([ALLOW], True),
+        (ALLOW, True),
+        ([ALLOW | {"Principal": "*"}], True),
+        ([ALLOW | {"Principal": {"AWS": "*"}}], True),
+        ([ALLOW | {"Principal": {"Service": ["sns.amazonaws.com", PRINCIPAL]}}], True),
+        ([ALLOW | {"Action": ["SQS:*"], "Resource": ["arn:aws:sqs:*:*:*"]}], True),
+        ([ALLOW | {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}], True),
+        ([ALLOW, ALLOW | {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}], True),
+        ([], False),
+        ([ALLOW | {"Principal": {"Service": "sns.amazonaws.com"}}], False),
+        ([ALLOW | {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}], False),
+        ([ALLOW | {"Action": "sqs:ReceiveMessage"}], False),
+        ([ALLOW | {"Resource": f"{QUEUE}-too"}], False),
+        ([ALLOW | {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}], False),
+        ([ALLOW | {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}], False),
+        ([ALLOW, ALLOW | {"Effect": "Deny"}], False),
+        ([ALLOW | {"Principal": None}], False),
+        (["nonsense"], False),
+        ([ALLOW | {"Action": 7}], False),
+        ([ALLOW | {"Condition": "nonsense"}], False),
+    ],
+)
+def test_whom_a_policy_lets_send(statements: Any, expected: bool) -> None:
+    assert lets_mturk(json.dumps({"Statement": statements}), "sqs:SendMessage", QUEUE) is expected
+
+
+@pytest.mark.parametrize("policy", ["", "{", "[]", "null", "7", '{"Statement": null}', "{}"])
+def test_what_is_no_policy_lets_nobody_send(policy: str) -> None:
+    assert not lets_mturk(policy, "sqs:SendMessage", QUEUE)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from crowdsight.workplace.lifecycle import create
 from crowdsight.workplace.listing import GROUPS_READ, GROUPS_SHOWN, WINDOW_HITS, WINDOWS, Order, Wish
 from crowdsight.workplace.store import Store
 from tests.contract.counting_dynamodb import CountingDynamoDB
+from tests.contract.senders import UNHEARD
 from tests.contract.workplace_rig import HTML_QUESTION, REQUESTER, Rig
 
 WORKER = "AWORKER0000001"
@@ -43,7 +44,7 @@ def titles(rig: Rig, wish: Wish | None = None, worker_id: str = WORKER) -> list[
 
 def offer_many(rig: Rig, count: int, places: int = 1) -> str:
     """Many HITs of one type, written without a requester's program; their group."""
-    store = Store(rig.wiring.workplace_table, rig.clock, new_id, lambda _: None)
+    store = Store(rig.wiring.workplace_table, rig.clock, new_id, UNHEARD)
     group_id = group_id_of("3MANY")
     for _ in range(count):
         hit = Hit(

@@ -25,6 +25,7 @@ from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.conftest import create_table
 from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.senders import UNHEARD, CallingSender
 from tests.contract.workplace_rig import HTML_QUESTION, INDEXES, hit_id_in
 
 REQUESTERS = ("A1FIRST", "A1SECOND")
@@ -51,7 +52,7 @@ class Everything(RuleBasedStateMachine):
         self.hit_ids: list[str] = []
         self.assignments: list[Assignment] = []
         self.is_queue_down = False
-        self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, self._send)
+        self.workplace = Workplace(self.table, self.clock, new_id, fee_percent, CallingSender(self._send))
         self.operator = operator = Operator(self.table, self.clock, CredentialSecrets(None, "", self.clock), unused)
         for requester_id in REQUESTERS:
             operator.fund_requester(requester_id, FUNDS_CENTS, "first")
@@ -237,7 +238,7 @@ TestEverything = Everything.TestCase
 def test_the_audit_sees_what_does_not_add_up() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
-    workplace = Workplace(table, clock, new_id, 20, lambda _: None)
+    workplace = Workplace(table, clock, new_id, 20, UNHEARD)
     operator = Operator(table, clock, CredentialSecrets(None, "", clock), unused)
     operator.fund_requester("A1", 1_000, "first")
     workplace.register_worker("AW1", "Ada")
@@ -250,6 +251,7 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
     bonus = requesters.bonuses.send("A1", "AW1", assignment_id, 7, "thanks")
     operator.adjust_worker("AW1", -2, "a", "Paid by hand")
     assert operator.audit().adds_up
+    today = records.date_of(clock())
     for pk, sk, change in (
         ("requester#A1", "account", "ADD available_cents :one"),
         ("requester#A1", "account", "ADD held_cents :one"),
@@ -260,6 +262,8 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
         ("worker#AW1", "adjustment#a", "ADD cents :one"),
         ("requester#A1", f"ledger#pay#{assignment_id}", "ADD reward_cents :one"),
         ("requester#A1", f"ledger#bonus#{bonus.bonus_id}", "ADD reward_cents :one"),
+        ("requester#A1", f"payroll#{today}#AW1", "ADD fee_cents :one"),
+        ("worker#AW1", f"{records.MONTHS}{today[:7]}", f"ADD reward_cents_{today[8:]} :one"),
         ("requester#A1", "worker#AW1", "ADD approved :one"),
         ("worker#AW1", "worker", "ADD bonus_cents :one"),
         (f"hit#{hit_id}", "hit", "ADD pending :one"),
@@ -271,18 +275,41 @@ def test_the_audit_sees_what_does_not_add_up() -> None:
     assert operator.audit().adds_up
 
 
+def test_a_hit_disposed_of_while_the_audit_reads_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StoppedClock()
+    table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
+    workplace = Workplace(table, clock, new_id, 20, UNHEARD)
+    Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 99, "x")
+    workplace.register_worker("AW1", "Ada")
+    requesters = workplace.requesters
+    kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
+    hit_id = requesters.create_hit(kept, QUESTION, lifetime_s=100).hit.hit_id
+    requesters.approve("A1", workplace.submit(workplace.accept(hit_id, "AW1").assignment_id, []).assignment_id)
+    query_all = table.query_all
+
+    def interrupted(pk: str, *args: Any, **options: Any) -> Any:
+        if pk == records.disposed_pk("A1"):
+            requesters.dispose("A1", hit_id)
+        yield from query_all(pk, *args, **options)
+
+    monkeypatch.setattr(table, "query_all", interrupted)
+    found = audit(table)
+    assert requesters.get_hit("A1", hit_id).hit.status is HitStatus.DISPOSED
+    assert (found.hits, found.assignments, found.discrepancies) == (1, 1, [])
+
+
 def test_a_ledger_entry_is_never_written_over() -> None:
     """Even if the rules went wrong and approved twice, the second payment could not be booked."""
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
-    workplace = Workplace(table, clock, new_id, 20, lambda _: None)
+    workplace = Workplace(table, clock, new_id, 20, UNHEARD)
     Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 99, "x")
     workplace.register_worker("AW1", "Ada")
     kept = workplace.requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
     hit_id = workplace.requesters.create_hit(kept, QUESTION, lifetime_s=100).hit.hit_id
     submitted = workplace.submit(workplace.accept(hit_id, "AW1").assignment_id, [])
     workplace.requesters.approve("A1", submitted.assignment_id)
-    store = Store(table, clock, new_id, lambda _: None)
+    store = Store(table, clock, new_id, UNHEARD)
     with pytest.raises(TransactionFailed):
         store.change_hit(hit_id, lambda hit, now_ms: lifecycle.approve(hit, submitted, None, now_ms))
     assert audit(table).adds_up
@@ -291,7 +318,7 @@ def test_a_ledger_entry_is_never_written_over() -> None:
 def test_many_workers_at_once_get_each_assignment_once_and_all_are_paid_once() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
-    workplace = Workplace(table, clock, new_id, 20, lambda _: None)
+    workplace = Workplace(table, clock, new_id, 20, UNHEARD)
     Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 10_000, "x")
     requesters = workplace.requesters
     kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
@@ -320,7 +347,7 @@ def test_many_workers_at_once_get_each_assignment_once_and_all_are_paid_once() -
 def test_a_token_used_at_once_by_many_makes_one_hit() -> None:
     clock = StoppedClock()
     table = create_table(MemoryDynamoDB(), "workplace", INDEXES)
-    requesters = Workplace(table, clock, new_id, 0, lambda _: None).requesters
+    requesters = Workplace(table, clock, new_id, 0, UNHEARD).requesters
     Operator(table, clock, CredentialSecrets(None, "", clock), unused).fund_requester("A1", 5, "x")
     kept = requesters.create_hit_type(HitType("", "A1", "t", "d", "", 5, 60, 600, ()))
 

@@ -24,6 +24,7 @@ from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.lifecycle import Change
 from crowdsight.workplace.store import MAX_ACCEPTED, Store
 from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.senders import UNHEARD
 from tests.contract.workplace_rig import Rig
 
 DAY_S = 86_400
@@ -75,7 +76,7 @@ def test_who_decided_on_an_older_state_of_a_hit_decides_again(rig: Rig) -> None:
     """Another Worker takes the last assignment between this one's look and their grasp."""
     hit_id = rig.create_hit()["HITId"]
     rig.workplace.register_worker("AW2", "Bo")
-    store = Store(rig.wiring.workplace_table, rig.clock, new_id, lambda _: None)
+    store = Store(rig.wiring.workplace_table, rig.clock, new_id, UNHEARD)
     looks: list[HitStatus] = []
 
     def grasp(hit: Hit, now_ms: int) -> Change:

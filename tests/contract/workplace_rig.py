@@ -57,6 +57,21 @@ class FailingSqs:
             request["QueueUrl"] += "-that-is-not-there"
         return self._client.send_message(**request)
 
+    def get_queue_attributes(self, **request: Any) -> Any:
+        return self._client.get_queue_attributes(**request)
+
+
+def mturk_policy(action: str) -> str:
+    """A queue's or topic's policy, as MTurk's documents tell requesters to set it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "mturk-requester.amazonaws.com"},
+        "Action": action,
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
 
 class Rig:
     """`dynamodb`: a client to use instead of moto's, which is several times slower than one in memory."""
@@ -70,7 +85,8 @@ class Rig:
         create_table(self.dynamodb, TABLE, INDEXES)
         self.plain_sqs = aws_client("sqs")
         self.sqs = FailingSqs(self.plain_sqs)
-        self.queue_url = self.plain_sqs.create_queue(QueueName="notifications")["QueueUrl"]
+        policy = {"Policy": mturk_policy("sqs:SendMessage")}
+        self.queue_url = self.plain_sqs.create_queue(QueueName="notifications", Attributes=policy)["QueueUrl"]
         secrets = aws_client("secretsmanager")
         secrets.create_secret(Name="session", SecretString=json.dumps({"session_key": "k" * 40}))
         settings = Settings(

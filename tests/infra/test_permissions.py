@@ -6,14 +6,19 @@ from tests.infra.template import Assembly, Statement
 
 WORKFLOW = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachine:crowdsight-adjudication"
 
+NOTIFIER_ROLES = ("MturkApiRole", "WorkerSiteRole", "SweepWorkplaceRole")
+
 PREFIXES = ("images", "requests", "thumbnails", "vectors")
 
-MAY_NAME_A_GROUP_OF_RESOURCES = {
+MAY_NAME_A_GROUP_OF_RESOURCES: dict[str, str | tuple[str, ...]] = {
     # Each requester's credentials are a secret of this prefix, made when an operator issues them.
     "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:crowdsight/requester/*": "MturkApiRole",
     # A usage plan has an id only once the API exists, and a key once it is made.
     "arn:<AWS::Partition>:apigateway:<AWS::Region>::/usageplans/*/keys": "AccountsRotateKeyRole",
     "arn:<AWS::Partition>:apigateway:<AWS::Region>::/apikeys/*": "AccountsRotateKeyRole",
+    # Requesters name the queues and topics that notifications go to; their own policies must let MTurk send.
+    "arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:*": NOTIFIER_ROLES,
+    "arn:<AWS::Partition>:sns:<AWS::Region>:<AWS::AccountId>:*": NOTIFIER_ROLES,
     # CloudWatch's log deliveries have no resources to name.
     "*": "CrowdAdjudicationRole",
 }

@@ -24,6 +24,7 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.questions import render_question
 from crowdsight.workplace.credentials import Credentials
 from crowdsight.workplace.shapes import service_model
+from tests.contract.workplace_rig import mturk_policy
 from tests.stack.crowd_hands import Hands, contains_input
 from tests.stack.running_stack import RunningStack, wait_for
 
@@ -133,7 +134,7 @@ def program(request: pytest.FixtureRequest, running: RunningStack, monkeypatch: 
 @pytest.fixture
 def queue_url(running: RunningStack) -> Iterator[str]:
     sqs = Stack.read(running.path).aws.client("sqs")
-    url = sqs.create_queue(QueueName="walk")["QueueUrl"]
+    url = sqs.create_queue(QueueName="walk", Attributes={"Policy": mturk_policy("sqs:SendMessage")})["QueueUrl"]
     yield url
     sqs.delete_queue(QueueUrl=url)
 

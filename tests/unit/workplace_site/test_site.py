@@ -18,6 +18,7 @@ from crowdsight.workplace.site_pages import FRAME_FREEDOMS
 from crowdsight.workplace.workplace import Workplace
 from tests.conftest import StoppedClock
 from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.senders import UNHEARD
 from tests.proxy_event import REQUEST_ID
 from tests.unit.workplace_site.browsing import FORM_TYPE, Browser, Form, Page
 from tests.unit.workplace_site.workplace_in_memory import REQUESTER, WorkplaceInMemory, site_of
@@ -809,7 +810,7 @@ class TestPages:
         self, ada: Browser, sessions: Sessions, clock: StoppedClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         missing = Table(MemoryDynamoDB(), "a missing table")
-        nowhere = Workplace(missing, clock, new_id, 0, lambda delivery: None)
+        nowhere = Workplace(missing, clock, new_id, 0, UNHEARD)
         browser = Browser(site_of(nowhere, missing, sessions, clock).respond)
         browser.cookies = ada.cookies
         page = browser.get("/earnings")

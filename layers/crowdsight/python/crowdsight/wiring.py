@@ -343,13 +343,14 @@ class Wiring:
     def workplace(self) -> "Workplace":
         """Where HITs are done; its notifications go out by SQS and SNS."""
         from crowdsight.workplace.identifiers import new_id
-        from crowdsight.workplace.senders import aws_sender
+        from crowdsight.workplace.senders import AwsSender
         from crowdsight.workplace.workplace import Workplace
 
         # Someone waits while an event is sent, and what fails is sent again later.
         impatient = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "max_attempts": 2})
-        send_event = aws_sender(self._client("sqs", config=impatient), self._client("sns", config=impatient))
-        return Workplace(self.workplace_table, self.clock, new_id, self.settings.workplace_fee_percent, send_event)
+        sqs, sns = (self._client(service, config=impatient) for service in ("sqs", "sns"))
+        sender = AwsSender(sqs, sns, self.clock)
+        return Workplace(self.workplace_table, self.clock, new_id, self.settings.workplace_fee_percent, sender)
 
     @cached_property
     def mturk_api(self) -> "MTurkApi":

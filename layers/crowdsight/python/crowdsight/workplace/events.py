@@ -6,10 +6,10 @@ works, in no particular order, and a repeated one has the same EventDocId.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Protocol
 
 EVENT_DOC_VERSION = "2014-08-15"
 RETRY_AFTER_MS = 60_000
@@ -70,8 +70,14 @@ class DeliveryFailed(Exception):
     """The destination did not take the document; it may do so later."""
 
 
-SendEvent = Callable[[Delivery], None]
-"""Sends one document. Raises DeliveryFailed."""
+class Sender(Protocol):
+    """How documents leave."""
+
+    def check(self, transport: str, destination: str) -> None:
+        """Raises DeliveryFailed, without sending anything, when the destination cannot be sent to."""
+
+    def send(self, delivery: Delivery) -> None:
+        """Sends one document. Raises DeliveryFailed."""
 
 
 def event_document(

@@ -1,7 +1,8 @@
 """What requesters do: offer HITs, judge what is handed in, and look at both. Nobody sees another requester's things."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from crowdsight.dynamodb import Item, TransactionFailed
@@ -15,7 +16,7 @@ from crowdsight.workplace.faults import RequestError, wrong_assignment_status
 from crowdsight.workplace.hits import MS_PER_S, Hit, HitStatus, HitType
 from crowdsight.workplace.identifiers import group_id_of, id_of
 from crowdsight.workplace.ledger import Account
-from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.lifecycle import UNDER_REVIEW, Change
 from crowdsight.workplace.messages import Messages
 from crowdsight.workplace.notices import Notices
 from crowdsight.workplace.ownership import Ownership
@@ -41,7 +42,7 @@ HITS_LOOKED_AT_ONCE = 100
 MAX_PAGES_LOOKED_THROUGH = 50
 """A listing that finds nothing in so many pages of a query goes on with the next token."""
 
-_NOT_DISPOSED = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE, HitStatus.REVIEWABLE, HitStatus.REVIEWING)
+NOT_DISPOSED = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE, HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Requesters:
     def list_hits(self, requester_id: str, limit: int, start: str | None = None) -> OfferedPage:
         """The requester's HITs by time of creation, without disposed ones."""
         pk = records.requester_pk(requester_id)
-        return self._list("requester", pk, _NOT_DISPOSED, lambda hit: True, limit, start)
+        return self._list("requester", pk, NOT_DISPOSED, lambda hit: True, limit, start)
 
     def list_hits_requiring(
         self, requester_id: str, qualification_type_id: str, limit: int, start: str | None = None
@@ -181,7 +182,7 @@ class Requesters:
             return type_id in map(canonical_type_id, required)
 
         pk = records.requester_pk(requester_id)
-        return self._list("requester", pk, _NOT_DISPOSED, requires, limit, start, HITS_LOOKED_AT_ONCE)
+        return self._list("requester", pk, NOT_DISPOSED, requires, limit, start, HITS_LOOKED_AT_ONCE)
 
     def list_reviewable_hits(
         self, requester_id: str, status: HitStatus, hit_type_id: str | None, limit: int, start: str | None = None
@@ -191,22 +192,28 @@ class Requesters:
         return self._list("open", pk, (status,), lambda hit: hit_type_id in (None, hit.hit_type_id), limit, start)
 
     def look_through(
-        self, requester_id: str, status: HitStatus | None, limit: int, start: str | None = None
+        self, requester_id: str, statuses: Collection[HitStatus], limit: int, start: str | None = None
     ) -> tuple[list[Hit], str | None]:
         """The requester's HITs without their questions, newest first, by one call; and where to go on.
 
-        `status`: only those Reviewable or Reviewing. A `start` that was not given out gives the first page. What time
-        alone has brought about since the last sweep is not written here.
+        `statuses`: not Disposed. For those that are not kept apart, Assignable and Unassignable, 100 HITs are looked
+        at, so that a page may be shorter than `limit`, or empty, and still have a next one. A `start` that was not
+        given out gives the first page. What time alone has brought about since the last sweep is not written here.
         """
-        index, pk = "requester", records.requester_pk(requester_id)
-        if status is not None:
-            index, pk = "open", records.under_review_pk(requester_id, status)
+        index, pk, looked_at = "requester", records.requester_pk(requester_id), HITS_LOOKED_AT_ONCE
+        if set(statuses) == set(NOT_DISPOSED):
+            looked_at = limit
+        elif len(statuses) == 1 and set(statuses) <= set(UNDER_REVIEW):
+            (status,) = statuses
+            index, pk, looked_at = "open", records.under_review_pk(requester_id, status), limit
         key: Item | None = None
         if records.is_start(start):
             key = {"pk": records.hit_pk(start.partition("#")[2]), "sk": "hit", f"{index}_pk": pk, f"{index}_sk": start}
-        page = self._table.query(pk, index=index, limit=limit, newest_first=True, start_key=key)
-        next_start = str(page.next_key[f"{index}_sk"]) if page.next_key else None
-        return [records.hit_from_item(item) for item in page.items], next_start
+        page = self._table.query(pk, index=index, limit=looked_at, newest_first=True, start_key=key)
+        hits = [hit for hit in map(records.hit_from_item, page.items) if hit.status in statuses]
+        if len(hits) > limit:
+            return hits[:limit], records.time_key(hits[limit - 1].created_at_ms, hits[limit - 1].hit_id)
+        return hits, str(page.next_key[f"{index}_sk"]) if page.next_key else None
 
     def look_into(
         self, requester_id: str, hit_id: str, limit: int, start: str | None = None
@@ -240,7 +247,7 @@ class Requesters:
         """
 
         def decide(hit: Hit, now_ms: int) -> Change:
-            _require(hit, _NOT_DISPOSED)
+            _require(hit, NOT_DISPOSED)
             total = hit.max_assignments + additional
             if hit.max_assignments < FEE_SURCHARGE_FROM_ASSIGNMENTS <= total:
                 raise RequestError(
@@ -270,7 +277,7 @@ class Requesters:
         InsufficientFunds when an expired HIT is opened again."""
 
         def decide(hit: Hit, now_ms: int) -> Change:
-            _require(hit, _NOT_DISPOSED)
+            _require(hit, NOT_DISPOSED)
             return lifecycle.change_expiration(hit, expires_at_ms, now_ms)
 
         self._own.hit(requester_id, hit_id)
@@ -295,7 +302,7 @@ class Requesters:
         hit_type = self.get_hit_type(requester_id, hit_type_id)
 
         def decide(hit: Hit, now_ms: int) -> Change:
-            _require(hit, _NOT_DISPOSED)
+            _require(hit, NOT_DISPOSED)
             if hit.pending:
                 raise RequestError("InvalidHITState", "A Worker has accepted this HIT. Change its type after that.")
             fee = fee_cents(hit_type.reward_cents, self._fee_percent, hit.max_assignments)
@@ -367,7 +374,7 @@ class Requesters:
             if assignment.status is AssignmentStatus.REJECTED:
                 if now_ms - (assignment.submitted_at_ms or 0) > OVERRIDE_WITHIN_MS:
                     raise RequestError("InvalidAssignmentState", "This assignment was submitted over 30 days ago.")
-                _require(hit, _NOT_DISPOSED)
+                _require(hit, NOT_DISPOSED)
             return lifecycle.approve(hit, assignment, feedback, now_ms)
 
         return self._store.change_hit(first.hit_id, decide).assignments[0][1]
@@ -386,7 +393,8 @@ class Requesters:
         self, requester_id: str, hit_type_id: str, notification: Notification | None, active: bool | None
     ) -> None:
         """Where the events of a HIT type's HITs go, and whether they do. Given neither, or only `active` before there
-        is a notification, raises RequestError InvalidParameterValue; HITTypeDoesNotExist."""
+        is a notification, raises RequestError InvalidParameterValue; HITTypeDoesNotExist; InvalidTransportEndpoint when
+        the destination does not let MTurk send to it."""
         self.get_hit_type(requester_id, hit_type_id)
         if notification is None and active is None:
             raise RequestError("InvalidParameterValue", "Either Notification or Active must be given.")
@@ -394,6 +402,9 @@ class Requesters:
         if kept is None:
             raise RequestError("InvalidParameterValue", f"HITType {hit_type_id} has no notification specification yet.")
         kept = replace(kept, active=True if active is None else active)
+        if kept.active:
+            with _transport_errors():
+                self._store.check_destination(kept.transport, kept.destination)
         self._table.put(records.notification_to_item(hit_type_id, kept))
 
     def send_test_event(self, requester_id: str, notification: Notification, event: Event) -> None:
@@ -401,12 +412,9 @@ class Requesters:
         event_doc_id = self._store.new_id()
         event = replace(event, assignment_id=self._store.new_id() if "Assignment" in event.type else None)
         document = event_document(event_doc_id, requester_id, event, self._store.new_id(), self._store.new_id())
-        try:
+        with _transport_errors():
+            self._store.check_destination(notification.transport, notification.destination)
             self._store.send_now(notification.transport, notification.destination, document, event_doc_id)
-        except DeliveryFailed as error:
-            raise RequestError(
-                "InvalidTransportEndpoint", f"The notification could not be sent to its destination: {error}"
-            ) from error
 
     def _judged(self, first: Assignment, allowed: list[AssignmentStatus]) -> Assignment:
         assignment = self._store.read_assignment(first.hit_id, records.assignment_sk(first))
@@ -458,3 +466,13 @@ def _require(hit: Hit, statuses: Collection[HitStatus]) -> None:
             f"This HIT is currently in the state '{hit.status.value}'.  This operation can be called with a status"
             f" of: {allowed}",
         )
+
+
+@contextmanager
+def _transport_errors() -> Iterator[None]:
+    try:
+        yield
+    except DeliveryFailed as error:
+        raise RequestError(
+            "InvalidTransportEndpoint", f"A notification cannot be sent to its destination: {error}."
+        ) from error

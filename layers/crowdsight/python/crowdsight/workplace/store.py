@@ -21,7 +21,7 @@ from crowdsight.workplace.events import (
     Delivery,
     DeliveryFailed,
     Notification,
-    SendEvent,
+    Sender,
     event_document,
     retry_at_ms,
 )
@@ -50,11 +50,11 @@ Decide = Callable[[Hit, int], Change]
 class Store:
     """HITs, assignments and events over one table."""
 
-    def __init__(self, table: Table, clock: Clock, new_id: Callable[[], str], send_event: SendEvent) -> None:
+    def __init__(self, table: Table, clock: Clock, new_id: Callable[[], str], sender: Sender) -> None:
         self.table = table
         self.clock = clock
         self.new_id = new_id
-        self._send_event = send_event
+        self._sender = sender
         self._groups = Groups(table)
 
     def find_hit(self, hit_id: str, now_ms: int | None = None) -> Hit | None:
@@ -179,9 +179,13 @@ class Store:
             events += 1
         return {"hits": hits, "events": events}
 
+    def check_destination(self, transport: str, destination: str) -> None:
+        """Raises DeliveryFailed when documents cannot be sent there."""
+        self._sender.check(transport, destination)
+
     def send_now(self, transport: str, destination: str, document: str, event_doc_id: str) -> None:
         """Send one document without keeping it. Raises DeliveryFailed."""
-        self._send_event(Delivery(event_doc_id, transport, destination, document, self.clock()))
+        self._sender.send(Delivery(event_doc_id, transport, destination, document, self.clock()))
 
     def _write(self, change: Change, more_steps: Sequence[Step] = ()) -> bool:
         """Write a change and send its events; False if the HIT is not at the change's version any more."""
@@ -333,7 +337,7 @@ class Store:
     def _deliver(self, delivery: Delivery) -> None:
         pk = records.event_pk(delivery.event_doc_id)
         try:
-            self._send_event(delivery)
+            self._sender.send(delivery)
         except DeliveryFailed as error:
             failed = replace(delivery, attempts=delivery.attempts + 1)
             if self.clock() - delivery.created_at_ms < DROP_AFTER_MS:

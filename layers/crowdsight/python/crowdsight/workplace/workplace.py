@@ -8,7 +8,7 @@ from crowdsight.dynamodb import ConditionFailed, Step, Table
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import answers_document, write_answers
 from crowdsight.workplace.assignments import Assignment, AssignmentPage, AssignmentStatus
-from crowdsight.workplace.events import SendEvent
+from crowdsight.workplace.events import Sender
 from crowdsight.workplace.faults import (
     AssignmentNotFound,
     AssignmentNotYours,
@@ -50,16 +50,14 @@ class Workplace:
     `statements` are what Workers were paid.
 
     `new_id` makes identifiers that cannot be guessed: knowing an assignment's is what allows to submit it.
-    `fee_percent` is taken of the reward on top of it. `send_event` sends one notification or raises DeliveryFailed.
+    `fee_percent` is taken of the reward on top of it. `sender` is how notifications leave.
     """
 
-    def __init__(
-        self, table: Table, clock: Clock, new_id: Callable[[], str], fee_percent: int, send_event: SendEvent
-    ) -> None:
+    def __init__(self, table: Table, clock: Clock, new_id: Callable[[], str], fee_percent: int, sender: Sender) -> None:
         self._table = table
         self._clock = clock
         self._new_id = new_id
-        self._store = Store(table, clock, new_id, send_event)
+        self._store = Store(table, clock, new_id, sender)
         self.messages = Messages(table, clock, new_id)
         self.listing = Listing(table, clock)
         self.payroll = Payroll(table)
