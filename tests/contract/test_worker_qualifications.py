@@ -27,6 +27,7 @@ from crowdsight.workplace.qualifications import (
     QualificationRequest,
     RequestStatus,
 )
+from crowdsight.workplace.requirements import Requirement
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.test_qualification_operations import ADA, BO, TYPE, give, make_type, requires, score, take_back
 from tests.contract.workplace_rig import Rig, refused
@@ -402,13 +403,16 @@ def test_workers_see_what_a_hit_asks_of_them(rig: Rig) -> None:
     rig.client.delete_qualification_type(QualificationTypeId=gone)
     give(rig.client, type_id, ADA, 40)
     rig.workplace.qualifications.set_own_locale(ADA, Locale("CA"))
-    asked = rig.workplace.qualifications.asked_by(rig.workplace.get_hit(hit["HITId"]), ADA)
-    assert [(each.in_words, each.is_met, each.can_be_requested) for each in asked] == [
-        ("Reads French is greater than 50", False, True),
-        ("Worker_Locale is one of US-WA, CA", True, False),
-        ("Gone has not been granted", True, False),
+    members = rig.workplace.get_hit(hit["HITId"]).qualification_requirements
+    asked = [Requirement.from_member(member) for member in members]
+    standing = rig.workplace.qualifications.get_standing(ADA)
+    assert [(standing.in_words(each), standing.meets(each), each.can_be_requested) for each in asked] == [
+        ("Reads French is greater than 50; yours is 40", False, True),
+        ("Worker_Locale is one of US-WA, CA; yours is CA", True, False),
+        (f"Qualification {gone} has not been granted", True, False),
     ]
-    assert [each.value for each in asked] == [40, Locale("CA"), None]
+    named = rig.workplace.qualifications.list_named(ADA, [gone, LOCALE, "3NEVER", type_id, type_id])
+    assert [(each.kind.name, each.held and each.held.value) for each in named.types] == [("Reads French", 40)]
 
 
 def test_a_worker_says_once_where_they_are_and_the_operator_as_often_as_needed(rig: Rig) -> None:

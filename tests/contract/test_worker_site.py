@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from crowdsight.workplace.hits import HitStatus
 from tests.contract.counting_dynamodb import CountingDynamoDB
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, load_handler
@@ -147,13 +148,61 @@ def test_a_page_asks_the_table_twice_at_most() -> None:
         ]
         for browser, addresses in (
             (ada, pages),
-            (rita, ["/requester", "/requester?status=Reviewable", f"/requester/hits/{hit_ids[0]}"]),
+            (rita, ["/requester", "/requester?status=Open", "/requester?status=Reviewable"]),
+            (rita, [f"/requester/hits/{hit_ids[0]}"]),
             (rita, ["/requester/messages", "/requester/pay"]),
         ):
             for address in addresses:
                 dynamodb.calls.clear()
                 assert browser.get(address).status == 200, address
                 assert len(dynamodb.calls) <= (3 if address == "/requester/pay" else 2), (address, dynamodb.calls)
+
+
+def test_staff_see_hits_by_status(site: Site) -> None:
+    hits = {title: site.rig.create_hit(Question=QUESTION, Title=title)["HITId"] for title in ("Free", "Taken", "Done")}
+    site.rig.client.delete_hit(HITId=expired(site, "Deleted"))
+    ada, rita = site.browser("Ada"), site.staff()
+    ada.accept(hits["Taken"])
+    ada.answer(ada.accept(hits["Done"]), answer="yes")
+    site.rig.client.update_hit_review_status(HITId=expired(site, "Looked at"))
+
+    def titles(query: str = "") -> list[str]:
+        links = [text for text in rita.get(f"/requester{query}").text.split() if text]
+        return [title for title in ("Free", "Taken", "Done", "Deleted", "Looked") if title in links]
+
+    assert titles() == ["Free", "Taken", "Done", "Looked"]
+    assert titles("?status=Open") == ["Free", "Taken"]
+    assert titles("?status=Reviewable") == ["Done"]
+    assert titles("?status=Reviewing") == ["Looked"]
+    assert titles("?status=Disposed") == titles("?status=nonsense") == titles()
+
+
+def test_open_hits_are_found_among_many_that_are_not(site: Site) -> None:
+    requesters = site.rig.workplace.requesters
+    open_ones = []
+    for number in range(120):
+        hit_id = site.rig.create_hit(Question=QUESTION)["HITId"]
+        site.rig.clock.move(1)
+        if number % 40:
+            site.rig.client.update_expiration_for_hit(HITId=hit_id, ExpireAt=0)
+        else:
+            open_ones.append(hit_id)
+    statuses = (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE)
+    seen: list[str] = []
+    start, pages = None, 0
+    while pages == 0 or start:
+        hits, start = requesters.look_through(REQUESTER, statuses, 2, start)
+        seen += [hit.hit_id for hit in hits]
+        pages += 1
+        assert len(hits) <= 2 and pages < 5
+    assert seen == open_ones[::-1]
+
+
+def expired(site: Site, title: str) -> str:
+    """A HIT that nobody took in time; its id."""
+    hit_id = str(site.rig.create_hit(Question=QUESTION, Title=title)["HITId"])
+    site.rig.client.update_expiration_for_hit(HITId=hit_id, ExpireAt=0)
+    return hit_id
 
 
 def test_staff_judge_what_workers_hand_in_and_see_nothing_of_another_requester(site: Site) -> None:

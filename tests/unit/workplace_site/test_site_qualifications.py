@@ -1,11 +1,12 @@
 """The pages of qualifications: what a Worker has, asks for, and is tested on."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from crowdsight.workplace.answer_key import NAMESPACE as KEY_NAMESPACE
-from crowdsight.workplace.qualifications import QualificationTest, QualificationType, TypeStatus
+from crowdsight.workplace.qualifications import LOCALE, QualificationTest, QualificationType, TypeStatus
 from tests.conftest import StoppedClock
 from tests.unit.workplace.forms import form, question, selection
 from tests.unit.workplace_site.browsing import Browser
@@ -79,6 +80,49 @@ def test_nobody_sees_or_takes_anothers_test(ada: Browser, grace: Browser, workpl
     type_id = offer_type(workplace, test=True)
     begun = ada.press(ada.get("/qualifications").form(f"/qualifications/{type_id}"))
     assert grace.get(begun.location).status == 404
+
+
+def test_a_hit_says_what_one_lacks_and_leads_to_it(ada: Browser, workplace: WorkplaceInMemory) -> None:
+    type_id = offer_type(workplace, auto_granted=True, auto_granted_value=3)
+    offer_type(workplace, "Knows birds")
+    hit_id = workplace.offer(
+        requirements=[
+            {"QualificationTypeId": type_id, "Comparator": "GreaterThan", "IntegerValues": [2]},
+            {"QualificationTypeId": LOCALE, "Comparator": "EqualTo", "LocaleValues": [{"Country": "DE"}]},
+        ]
+    )
+    for address in (workplace.group_address(hit_id), f"/hits/{hit_id}"):
+        page = ada.get(address)
+        assert "You cannot take it now" in page.text
+        assert f"Qualification {type_id} is greater than 2" in page.text
+        assert "Worker_Locale is DE" in page.text
+        assert "/accept" not in page.html
+        assert f'href="/qualifications?types={type_id}"' in page.html
+    page = ada.get(f"/qualifications?types={type_id}")
+    assert "What that HIT asks for" in page.text and "Knows dogs" in page.text and "Knows birds" not in page.text
+    ada.press(page.form(f"/qualifications/{type_id}"))
+    page = ada.get(f"/hits/{hit_id}")
+    assert "Knows dogs" not in page.text and "Worker_Locale is DE" in page.text and "See what you can" not in page.text
+    ada.press(ada.get("/qualifications").form("/qualifications").with_field("country", "de"))
+    page = ada.get(f"/hits/{hit_id}")
+    assert "You cannot take it" not in page.text
+    assert page.form(f"/hits/{hit_id}/accept")
+
+
+def test_a_worker_whom_the_requester_blocks_is_told_nothing_more(ada: Browser, workplace: WorkplaceInMemory) -> None:
+    hit_id = workplace.offer()
+    (worker,) = workplace.workers()
+    workplace.requesters.blocks.block(REQUESTER, worker.worker_id, "secret reason")
+    page = ada.get(workplace.group_address(hit_id))
+    assert "/accept" not in page.html and "secret reason" not in page.html
+
+
+@pytest.mark.parametrize("types", ["<script>", ",,", "x" * 9_000, "3NEVER"])
+def test_ids_of_no_type_show_nothing(ada: Browser, workplace: WorkplaceInMemory, types: str) -> None:
+    offer_type(workplace)
+    page = ada.get(f"/qualifications?types={quote(types)}")
+    assert page.status == 200
+    assert types not in page.html
 
 
 def test_where_one_is_can_be_said_once(ada: Browser) -> None:

@@ -1,5 +1,6 @@
 """The real workplace over a DynamoDB in memory, with a requester who offers HITs."""
 
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 from xml.sax.saxutils import escape
@@ -13,11 +14,13 @@ from crowdsight.workplace.limits import Limits, Rates
 from crowdsight.workplace.operator import Operator
 from crowdsight.workplace.people import People
 from crowdsight.workplace.questions import EXTERNAL_NAMESPACE, HTML_NAMESPACE, QuestionKind, read_question
+from crowdsight.workplace.requirements import normal_requirements
 from crowdsight.workplace.sessions import Sessions
 from crowdsight.workplace.site import WorkerSite
 from crowdsight.workplace.workers import Worker
 from crowdsight.workplace.workplace import Workplace
 from tests.contract.memory_dynamodb import MemoryDynamoDB
+from tests.contract.senders import UNHEARD
 
 REQUESTER = "A1REQUESTER000"
 
@@ -30,7 +33,7 @@ class WorkplaceInMemory(Workplace):
         dynamodb.create_table("workplace")
         self.table = Table(dynamodb, "workplace")
         numbers = count()
-        super().__init__(self.table, clock, lambda: f"3{next(numbers):029}", 20, lambda delivery: None)
+        super().__init__(self.table, clock, lambda: f"3{next(numbers):029}", 20, UNHEARD)
         unused: Any = None
         Operator(self.table, clock, unused, unused).fund_requester(REQUESTER, 100_000_000, "first")
 
@@ -47,10 +50,21 @@ class WorkplaceInMemory(Workplace):
         assignment_duration_s: int = 600,
         lifetime_s: int = 86_400,
         annotation: str = "",
+        requirements: Sequence[Mapping[str, Any]] = (),
     ) -> str:
         """Offer a HIT; its id. `content`: a page, for EXTERNAL its address, for FORM the form's XML."""
         hit_type = self.requesters.create_hit_type(
-            HitType("", REQUESTER, title, description, "", reward_cents, assignment_duration_s, 30 * 86_400, ())
+            HitType(
+                "",
+                REQUESTER,
+                title,
+                description,
+                "",
+                reward_cents,
+                assignment_duration_s,
+                30 * 86_400,
+                normal_requirements(requirements),
+            )  # fmt: skip
         )
         question = read_question(_question_xml(kind, content, frame_height_px))
         offered = self.requesters.create_hit(

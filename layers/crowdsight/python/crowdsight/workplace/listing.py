@@ -83,10 +83,10 @@ class Desk:
     def worker(self) -> Worker:
         return self.standing.worker
 
-    def may(self, action: Action, group: HitGroup) -> bool:
-        """Whether the Worker's qualifications and the requester let them do this with the group's HITs."""
-        is_qualified = not self.standing.unmet(group.qualification_requirements, action)
-        return is_qualified and group.requester_id not in self.standing.blocked_by
+    def may(self, action: Action, offered: HitGroup | Hit) -> bool:
+        """Whether the Worker's qualifications and the requester let them do this with the HIT, or the group's."""
+        is_qualified = not self.standing.unmet(offered.qualification_requirements, action)
+        return is_qualified and offered.requester_id not in self.standing.blocked_by
 
     def has_left(self, group: HitGroup) -> bool:
         """Whether the group may have something that the Worker has not had."""

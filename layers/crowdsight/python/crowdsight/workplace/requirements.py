@@ -12,6 +12,7 @@ from crowdsight.workplace.qualifications import (
     LOCALE,
     NUMBER_APPROVED,
     PERCENT_APPROVED,
+    SYSTEM_TYPES,
     Locale,
     Qualification,
     QualificationRequest,
@@ -78,9 +79,10 @@ class Requirement:
         """Whether a Worker who does not meet it is kept from this."""
         return action in _GUARDED[self.actions_guarded]
 
-    def in_words(self, name: str) -> str:
-        """What it asks for of the type of this name."""
-        return f"{name} {_WORDS[self.comparator]} {', '.join(map(str, self.values))}".rstrip()
+    @property
+    def can_be_requested(self) -> bool:
+        """Whether its qualification is one that Workers ask requesters for, and not to have it is what is wrong."""
+        return self.qualification_type_id not in SYSTEM_TYPES and self.comparator != "DoesNotExist"
 
     @classmethod
     def from_member(cls, member: Mapping[str, Any]) -> "Requirement":
@@ -136,6 +138,19 @@ class Standing:
                 (wanted,) = requirement.values
                 compares = _OF_NUMBERS[comparator]
                 return isinstance(value, int) and isinstance(wanted, int) and compares(value, wanted)
+
+    def in_words(self, requirement: Requirement) -> str:
+        """What it asks for and what the Worker has, such as `Reads French is greater than 50; yours is 40`.
+
+        A type that is not the workplace's, and that the Worker neither had nor asked for, goes by its id.
+        """
+        type_id = requirement.qualification_type_id
+        known = SYSTEM_TYPES.get(type_id)
+        met = self.qualifications.get(type_id) or self.requests.get(type_id)
+        name = known.name if known else met.type_name if met else f"Qualification {type_id}"
+        wanted = f"{name} {_WORDS[requirement.comparator]} {', '.join(map(str, requirement.values))}".rstrip()
+        value = self.value_of(type_id)
+        return wanted if value is None or not requirement.values else f"{wanted}; yours is {value}"
 
     def unmet(self, members: Iterable[Mapping[str, Any]], action: Action) -> list[Requirement]:
         """Those of a HIT's requirements that keep the Worker from an action."""

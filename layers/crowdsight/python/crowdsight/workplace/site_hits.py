@@ -1,11 +1,14 @@
 """The worker site's pages for finding HITs: groups of them, previews, and taking one."""
 
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from crowdsight.workplace.assignments import Assignment, AssignmentStatus
 from crowdsight.workplace.faults import GroupNotFound, HitAlreadyDone, HitNotAvailable
-from crowdsight.workplace.listing import Order, Wish
+from crowdsight.workplace.groups import HitGroup
+from crowdsight.workplace.hits import Hit
+from crowdsight.workplace.listing import Desk, Order, Wish
 from crowdsight.workplace.requirements import Action
 from crowdsight.workplace.sessions import Role
 from crowdsight.workplace.site_http import Request, Response
@@ -68,7 +71,7 @@ class HitPages:
             "group": group,
             "is_for_you": desk.has_left(group),
             "may_preview": desk.may(Action.PREVIEW, group),
-            "may_accept": desk.may(Action.ACCEPT, group),
+            "missing": _missing(desk, group),
             "none_found": bool(request.asked("none")),
             "look_on_at": request.asked("from")[:8],
         }
@@ -113,10 +116,12 @@ class HitPages:
         hit, mine = preview.hit, preview.mine
         if mine is None and not hit.available:
             raise HitNotAvailable("Its time is over, or others were faster.")
+        desk = self._visits.desk(request)
         if mine is None:
-            self._workplace.check_preview(hit, self._visits.desk(request).standing)
+            self._workplace.check_preview(hit, desk.standing)
         values = {
             "hit": hit,
+            "missing": _missing(desk, hit),
             "frame": make_frame(request, preview.question, hit_id, PREVIEW_ASSIGNMENT_ID, session),
             "assignment_id": mine.assignment_id if mine and mine.status is AssignmentStatus.ACCEPTED else None,
             "is_done": mine is not None and mine.status in DONE,
@@ -145,6 +150,17 @@ class HitPages:
     def _none_left(self, request: Request, group_id: str, look_on_at: str | None) -> Response:
         query = {"none": "1", **({"from": look_on_at} if look_on_at else {})}
         return see_other(f"{request.prefix}/groups/{group_id}?{urlencode(query)}")
+
+
+def _missing(desk: Desk, offered: HitGroup | Hit) -> dict[str, Any] | None:
+    """What keeps the Worker from taking such a HIT: in words, and the types to ask for; None if nothing does."""
+    if desk.may(Action.ACCEPT, offered):
+        return None
+    unmet = desk.standing.unmet(offered.qualification_requirements, Action.ACCEPT)
+    return {
+        "words": [desk.standing.in_words(one) for one in unmet],
+        "types": ",".join(one.qualification_type_id for one in unmet if one.can_be_requested),
+    }
 
 
 def _read_wish(request: Request) -> Wish:

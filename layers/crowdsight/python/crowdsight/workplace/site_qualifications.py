@@ -7,7 +7,7 @@ from crowdsight.workplace.faults import FormIncomplete
 from crowdsight.workplace.qualifications import Locale, QualificationStatus, RequestStatus
 from crowdsight.workplace.site_http import Request, Response, values_by_name
 from crowdsight.workplace.site_pages import see_other
-from crowdsight.workplace.site_visits import Visits
+from crowdsight.workplace.site_visits import ID, Visits
 from crowdsight.workplace.worker_qualifications import BegunTest
 
 TYPES_ON_A_PAGE = 20
@@ -21,16 +21,21 @@ class QualificationPages:
         self._qualifications = visits.workplace.qualifications
 
     def show_qualifications(self, request: Request) -> Response:
-        """What the Worker holds, and the types that can be asked for, 20 to a page."""
+        """What the Worker holds, and the types that can be asked for, 20 to a page, or only those in `types`."""
         session = self._visits.require_session(request)
         standing = self._visits.desk(request).standing
         start = request.asked("after") or None
-        page = self._qualifications.list_requestable(session.worker_id, TYPES_ON_A_PAGE, start, standing)
+        named = [type_id for type_id in request.asked("types").split(",") if ID.fullmatch(type_id)][:TYPES_ON_A_PAGE]
+        if named:
+            page = self._qualifications.list_named(session.worker_id, named, standing)
+        else:
+            page = self._qualifications.list_requestable(session.worker_id, TYPES_ON_A_PAGE, start, standing)
         held = [one for one in standing.qualifications.values() if one.status is QualificationStatus.GRANTED]
         values = {
             "held": sorted(held, key=lambda one: one.type_name.casefold()),
             "types": page.types,
             "more": page.next_start,
+            "is_of_hit": bool(named),
             "locale": standing.worker.locale,
             "now_ms": self._visits.clock(),
             "told": request.asked("told") if request.asked("told") in ("granted", "asked", "placed") else "",

@@ -12,6 +12,7 @@ from crowdsight.workplace.faults import AnswerRefused, HitNotFound
 from crowdsight.workplace.hits import DAY_MS, HitStatus
 from crowdsight.workplace.messages import MAX_SUBJECT_LENGTH, MAX_TEXT_LENGTH
 from crowdsight.workplace.payroll import MAX_DAYS, payroll_lines
+from crowdsight.workplace.requesters import NOT_DISPOSED
 from crowdsight.workplace.sessions import Role
 from crowdsight.workplace.site_errors import BadForm, NoSuchPage
 from crowdsight.workplace.site_http import Request, Response
@@ -25,7 +26,12 @@ MESSAGES_ON_A_PAGE = 20
 MAX_FEEDBACK_LENGTH = 1_024
 PAY_DAYS = 30
 
-_LISTED = {status.value: status for status in (HitStatus.REVIEWABLE, HitStatus.REVIEWING)}
+_LISTED = {
+    "Open": (HitStatus.ASSIGNABLE, HitStatus.UNASSIGNABLE),
+    HitStatus.REVIEWABLE.value: (HitStatus.REVIEWABLE,),
+    HitStatus.REVIEWING.value: (HitStatus.REVIEWING,),
+}
+"""What can be asked for in the list of HITs besides all of them."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,16 @@ class RequesterPages:
         self._payroll = visits.workplace.payroll
 
     def show_hits(self, request: Request) -> Response:
-        """The requester's HITs, newest first, or those under review, with the balance."""
+        """The requester's HITs of all states or some, newest first, with the balance."""
         staff = self._require_staff(request)
-        status = _LISTED.get(request.asked("status"))
+        status = request.asked("status") if request.asked("status") in _LISTED else ""
+        statuses = _LISTED.get(status, NOT_DISPOSED)
         start = request.asked("after") or None
-        hits, next_start = self._requesters.look_through(staff.requester_id, status, HITS_ON_A_PAGE, start)
-        asked = {"status": status.value} if status else {}
+        hits, next_start = self._requesters.look_through(staff.requester_id, statuses, HITS_ON_A_PAGE, start)
+        asked = {"status": status} if status else {}
         values = {
             "hits": hits,
-            "status": status.value if status else "",
+            "status": status,
             "more": urlencode(asked | {"after": next_start}) if next_start else None,
             "account": self._visits.account(request),
         }

@@ -23,7 +23,7 @@ from crowdsight.workplace.site_pages import Pages, hidden_field
 from crowdsight.workplace.workers import Staff, Worker
 from crowdsight.workplace.workplace import Workplace
 
-_ID = re.compile(r"[0-9A-Z]{1,64}")
+ID = re.compile(r"[0-9A-Z]{1,64}")
 _COOKIE = "crowdsight_session"
 
 
@@ -195,7 +195,7 @@ def not_too_often() -> Iterator[None]:
 
 def require_id(assignment_id: str) -> None:
     """An id that nothing can have is not looked for. Raises AssignmentNotFound."""
-    if not _ID.fullmatch(assignment_id):
+    if not ID.fullmatch(assignment_id):
         raise AssignmentNotFound("There is no such assignment.")
 
 

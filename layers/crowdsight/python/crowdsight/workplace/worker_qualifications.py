@@ -1,4 +1,4 @@
-"""Qualifications, as Workers see them: what they hold, what they can ask for and how, and what a HIT asks of them."""
+"""Qualifications, as Workers see them: what they hold, what they can ask for, and how."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from crowdsight.workplace.faults import (
     WorkerNotFound,
 )
 from crowdsight.workplace.form_answers import check_answers
-from crowdsight.workplace.hits import MS_PER_S, Hit
+from crowdsight.workplace.hits import MS_PER_S
 from crowdsight.workplace.qualification_store import QualificationStore
 from crowdsight.workplace.qualifications import (
     Locale,
@@ -28,7 +28,7 @@ from crowdsight.workplace.qualifications import (
     TypeStatus,
 )
 from crowdsight.workplace.question_form import QuestionForm, read_question_form
-from crowdsight.workplace.requirements import Requirement, Standing, check_locale
+from crowdsight.workplace.requirements import Standing, check_locale
 
 MAX_PAGES_LOOKED_THROUGH = 10
 
@@ -57,29 +57,6 @@ class BegunTest:
 
     request: QualificationRequest
     form: QuestionForm
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One requirement of a HIT, as it stands with one Worker.
-
-    `kind` is None for a type that is gone. `value`: what the Worker holds of it now, None for nothing.
-    """
-
-    requirement: Requirement
-    kind: QualificationType | None
-    value: int | Locale | None
-    is_met: bool
-
-    @property
-    def in_words(self) -> str:
-        """What it asks for, such as `Reads French is greater than 50`."""
-        return self.requirement.in_words(self.kind.name if self.kind else self.requirement.qualification_type_id)
-
-    @property
-    def can_be_requested(self) -> bool:
-        """Whether asking for the qualification may help."""
-        return not self.is_met and self.kind is not None and self.kind.is_requestable
 
 
 class WorkerQualifications:
@@ -122,6 +99,14 @@ class WorkerQualifications:
             if key is None:
                 return RequestablePage(found, None)
         return RequestablePage(found, str(key["open_sk"]) if key else None)
+
+    def list_named(self, worker_id: str, type_ids: Sequence[str], standing: Standing | None = None) -> RequestablePage:
+        """These types, without those that are gone and the workplace's own, with how this Worker stands to each."""
+        standing = standing or self.get_standing(worker_id)
+        kinds = self._store.find_types(set(type_ids))
+        there = [kinds[type_id] for type_id in dict.fromkeys(type_ids) if type_id in kinds]
+        shown = [kind for kind in there if not kind.is_system and kind.status is not TypeStatus.DISPOSED]
+        return RequestablePage([self._requestable(kind, standing) for kind in shown], None)
 
     def get_requestable(self, worker_id: str, qualification_type_id: str) -> Requestable:
         """A type and how the Worker stands to it. Raises QualificationNotFound."""
@@ -201,23 +186,6 @@ class WorkerQualifications:
             return after, [*steps, *self._store.put_request(after, before)]
 
         return self._store.write(decide)
-
-    def asked_by(self, hit: Hit, worker_id: str) -> list[Asked]:
-        """All that a HIT requires, met or not, in its order: two reads."""
-        requirements = [Requirement.from_member(member) for member in hit.qualification_requirements]
-        if not requirements:
-            return []
-        standing = self.get_standing(worker_id)
-        kinds = self._store.find_types({requirement.qualification_type_id for requirement in requirements})
-        return [
-            Asked(
-                requirement,
-                kinds.get(requirement.qualification_type_id),
-                standing.value_of(requirement.qualification_type_id),
-                standing.meets(requirement),
-            )
-            for requirement in requirements
-        ]
 
     def set_own_locale(self, worker_id: str, locale: Locale) -> None:
         """Say where one is, once: after that only the operator changes it. Raises LocaleRefused."""

@@ -91,6 +91,7 @@ crowd-tab { display: block; }
 .crowd-told:empty { display: none; }
 .crowd-shapes { display: grid; gap: .3rem; margin: 0; padding: 0; list-style: none; }
 .crowd-shapes > li { display: flex; align-items: center; justify-content: space-between; gap: 1rem; min-height: 44px; padding: .2rem .8rem; border: 1px solid var(--crowd-line); border-radius: 10px; }
+.crowd-shapes > li > button { flex: none; white-space: nowrap; }
 .crowd-shapes > li > span { display: inline-flex; align-items: center; gap: .5rem; min-width: 0; }
 .crowd-swatch { flex: none; display: inline-block; width: 1rem; height: 1rem; border-radius: 4px; }
 .crowd-text { padding: 1rem 1.1rem; border: 1px solid var(--crowd-line); border-radius: 14px; font-size: 1.1rem; line-height: 2; white-space: pre-wrap; cursor: text; }
