@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from crowdsight.search import scanning
 from crowdsight.search.index import EVERYTHING, Entry, Filter
 from crowdsight.search.s3_index import RECALL
 from crowdsight.search.segment_layout import EXACT_ROWS
@@ -130,3 +131,52 @@ def test_however_many_are_wanted_they_are_found_in_long_segments(clustered_world
     found = search(clustered_world.new_index(), some_queries()[0], limit)
     assert len(found) == len({match.key for match in found}) == min(limit, everything)
     assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
+
+
+@pytest.mark.parametrize("recall", [0.9, RECALL])
+def test_vectors_in_more_clusters_than_there_are_cells_are_swept_with_the_wanted_recall(
+    recall: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it matter whether the codes were in memory before, or that some vectors are removed or not allowed."""
+    swept = 0
+    sweep = scanning._Search._sweep
+
+    def counting(search: scanning._Search, wanted: np.ndarray) -> None:
+        nonlocal swept
+        swept += 1
+        sweep(search, wanted)
+
+    monkeypatch.setattr(scanning._Search, "_sweep", counting)
+    count, size, clusters = 12_000, SPACES["image"], 2_400
+    random = np.random.default_rng(12)
+    middles = random.normal(size=(clusters, size)) / np.sqrt(size)
+    vectors = middles[np.arange(count) % clusters] + 0.5 * random.normal(size=(count, size)) / np.sqrt(size)
+    other = {space: np.ones(size, np.float32) for space, size in SPACES.items()}
+    entries = [
+        Entry(f"{at}", other | {"image": vector.astype(np.float32)}, {"even": 1.0} if at % 2 == 0 else {}, at)
+        for at, vector in enumerate(vectors)
+    ]
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock())
+    world.index.put("ann", entries)
+    world.index.refresh()
+    world.index.remove("ann", [f"{at}" for at in range(0, count, 3)])
+    world.index.refresh()
+    queries = vectors[random.choice(count, 60, replace=False)].astype(np.float32)
+    index = world.new_index(recall=recall)
+    kept = single(half_unit(vectors.astype(np.float32)))
+    scores = np.stack([unit_query(query) for query in queries]) @ kept.T
+    scores[:, ::3] = -np.inf
+    for where in (EVERYTHING, Filter(label="even")):
+        allowed = scores.copy()
+        if where != EVERYTHING:
+            allowed[:, 1::2] = -np.inf
+        expected = np.argsort(-allowed, axis=1)[:, :LIMIT]
+        for _ in range(2):
+            found = index.search("ann", "image", queries, LIMIT, where)
+            shares = [
+                len({int(match.key) for match in matches} & set(wanted.tolist())) / LIMIT
+                for matches, wanted in zip(found, expected, strict=True)
+            ]
+            assert np.mean(shares) >= recall
+            assert all(len({match.key for match in matches}) == LIMIT for matches in found)
+    assert swept >= 3 * len(queries)

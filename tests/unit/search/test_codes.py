@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from crowdsight.search.codes import CODE_ERROR, PLANES, QueryPlanes, Rotation, encode, words_of
+from crowdsight.search.codes import (
+    CODE_ERROR,
+    PART_ROWS,
+    PLANES,
+    QueryPlanes,
+    Rotation,
+    encode,
+    lengths_of,
+    most_unlike,
+    words_of,
+)
 
 DIMENSIONS = [2, 24, 64, 70, 128, 384, 509]
 
@@ -62,3 +72,47 @@ def test_an_estimate_is_right_on_average_and_strays_as_much_as_is_stated(dimensi
 def test_an_offset_of_zeros_is_estimated_as_0() -> None:
     codes, scales = encode(np.zeros((2, 64), np.float32))
     assert (QueryPlanes.of(np.ones(64, np.float32)).products(codes) * scales).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("dimensions", DIMENSIONS)
+@pytest.mark.parametrize("words", [1, 2, 3])
+def test_the_signs_unlike_in_some_words_are_those_of_the_first_dimensions(dimensions: int, words: int) -> None:
+    random = np.random.default_rng(4)
+    offsets = random.normal(size=(40_000, dimensions)).astype(np.float32)
+    query = random.normal(size=dimensions).astype(np.float32)
+    codes, _ = encode(offsets)
+    first = slice(0, words * 64)
+    expected = ((offsets[:, first] > 0) != (query[first] >= 0)).sum(axis=1)
+    assert (QueryPlanes.of(query).unlike(codes[:words]) == expected).all()
+
+
+def test_signs_are_counted_alike_in_as_many_parts_as_there_are() -> None:
+    random = np.random.default_rng(5)
+    codes = random.integers(0, 2**63, (2, PART_ROWS + 5), dtype=np.uint64)
+    planes = QueryPlanes.of(random.normal(size=128).astype(np.float32))
+    assert (planes.unlike(codes)[-9:] == planes.unlike(codes[:, -9:])).all()
+    assert len(planes.unlike(codes[:, :0])) == 0
+
+
+@pytest.mark.parametrize("cosine", [-0.9, 0.0, 0.3, 0.6, 0.95])
+def test_no_more_signs_are_unlike_than_stated_but_for_the_stated_share(cosine: float) -> None:
+    random = np.random.default_rng(6)
+    rotation = Rotation(512)
+    unlike = []
+    for _ in range(100):
+        query = random.normal(size=512)
+        query /= np.linalg.norm(query)
+        others = random.normal(size=(200, 512))
+        others -= (others @ query)[:, np.newaxis] * query
+        others *= np.sqrt(1 - cosine**2) / np.linalg.norm(others, axis=1, keepdims=True)
+        codes, scales = encode(rotation((3 * (others + cosine * query)).astype(np.float32)))
+        unlike.append(QueryPlanes.of(rotation(query.astype(np.float32))).unlike(codes[:2]))
+        np.testing.assert_allclose(lengths_of(scales, 512), 3, rtol=0.2)
+    for deviations, share in ((2.33, 0.01), (1.0, 0.16)):
+        (most,) = most_unlike(np.array([cosine], np.float32), 128, deviations)
+        assert share / 2 < np.mean(np.array(unlike) > most) < 2 * share
+
+
+def test_cosines_that_cannot_be_leave_nothing_or_everything() -> None:
+    least, most = most_unlike(np.array([7, -7], np.float32), 128, 2.33)
+    assert (least, most) == (0, 128)

@@ -18,6 +18,19 @@ class Cache:
     def get(self, key: Hashable, load: Callable[[], Any]) -> Any:
         return self.get_many(key, [0], lambda _: [load()])[0]
 
+    def peek(self, key: Hashable) -> Any:
+        """What is kept under a key, or None."""
+        with self._lock:
+            return self._kept.get((key, 0))
+
+    def forget(self, of: Hashable, count: int) -> None:
+        """Let go of things of one kind, 0 up to `count`."""
+        with self._lock:
+            for at in range(count):
+                kept = self._kept.pop((of, at), None)
+                if kept is not None:
+                    self._size_bytes -= _size_of(kept)
+
     def get_many(
         self, of: Hashable, wanted: Sequence[int], load: Callable[[Sequence[int]], Sequence[Any]]
     ) -> list[Any]:

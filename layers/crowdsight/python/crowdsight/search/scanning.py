@@ -5,6 +5,9 @@ uncertain by a known amount, so that the vectors that may be among the nearest a
 the cells whose middles score so much that their vectors may still be among the nearest: as far as, when the segment was
 written, vectors had neighbours that strayed from the middles of their cells; and, after many cells, not much farther
 than anything that this very query has met, so that one unlike all vectors does not read them all.
+
+Where those are many cells, as where vectors are in more clusters than there are cells, two words of all codes are
+compared with the query instead, which streams, and what these leave is compared as before.
 """
 
 from collections.abc import Sequence
@@ -14,9 +17,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdsight.search.codes import QueryPlanes
+from crowdsight.search.codes import WORD_BITS, QueryPlanes, most_unlike
 from crowdsight.search.nearest import Nearest
-from crowdsight.search.segment_format import Cells, CodedCell, Segment, VectorCell
+from crowdsight.search.segment_format import Cells, Coded, Segment, VectorCell
 from crowdsight.search.segments import Segments
 from crowdsight.search.vectors import cosines
 
@@ -31,6 +34,22 @@ BEYOND = 1.25
 
 LEAST_ROWS, MORE_ROWS = 64, 512
 """How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
+
+MANY, MANY_IN_MEMORY = 1 / 4, 1 / 16
+"""If the cells that can matter have more than this share of a segment's vectors, all its codes are swept; the latter if
+they are in memory."""
+
+SWEPT_WORDS = 2
+"""So many words of all codes tell near vectors from others: with one, ten times as many are left; with three, it takes
+half as long again."""
+
+FIRST_SWEPT = 1024
+"""About how many vectors of all that are swept are looked at first."""
+
+NEVER = 255
+"""More signs than are ever unlike in so few words."""
+
+SAMPLED = 65_536
 
 ALL_CELLS = 64
 """How many cells are read at a time where all are compared."""
@@ -104,7 +123,13 @@ class Scanner:
     def rotated(self, scan: Scan, unit: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._segments.rotated(scan.space, unit)
 
-    def coded(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[CodedCell]:
+    def has_all_coded(self, segment: Segment, scan: Scan) -> bool:
+        return self._segments.has_all_coded(self._prefix, segment, scan.space)
+
+    def all_coded(self, segment: Segment, scan: Scan) -> Coded:
+        return self._segments.all_coded(self._prefix, segment, scan.space)
+
+    def coded(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[Coded]:
         return self._segments.coded(self._prefix, segment, scan.space, wanted)
 
     def vectors(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[VectorCell]:
@@ -140,69 +165,123 @@ class _Search:
     def run(self, counts: NDArray[np.int64]) -> None:
         """`counts`: how many vectors [cells] count."""
         left = counts > 0
-        distances = np.where(left, self._cells.half_squares - self._near, np.inf)
-        wanted = _smallest(distances, min(FIRST_CELLS, int(left.sum())))
         highest = self._near + np.float32(self._farthest) * self._cells.radii
         looked_at = 0
-        while len(wanted):
-            left[wanted] = False
-            self._look(np.sort(wanted))
-            looked_at += len(wanted)
+        while True:
             floor = self._query.found.floor
             others = np.flatnonzero(left & (highest >= floor))
             if looked_at >= MANY_CELLS:
                 # A query unlike the vectors: what none met so far does, few others do.
                 reach = np.float32(BEYOND * self._met) * self._cells.radii[others]
                 others = others[self._near[others] + reach >= floor]
-            wanted = others[_smallest(-highest[others], min(MORE_CELLS, len(others)))]
+            if not len(others):
+                return
+            if floor > -np.inf and self._are_many(others):
+                self._sweep(others)
+                return
+            if looked_at:
+                wanted = others[_smallest(-highest[others], min(MORE_CELLS, len(others)))]
+            else:
+                distances = self._cells.half_squares[others] - self._near[others]
+                wanted = others[_smallest(distances, min(FIRST_CELLS, len(others)))]
+            left[wanted] = False
+            self._look(np.sort(wanted))
+            looked_at += len(wanted)
+
+    def _are_many(self, cells: NDArray[np.int64]) -> bool:
+        """Whether to look into so many cells takes longer than to sweep the segment."""
+        starts = self._cells.starts
+        share = float((starts[cells + 1] - starts[cells]).sum()) / self._segment.rows
+        return share > (MANY_IN_MEMORY if self._scanner.has_all_coded(self._segment, self._scan) else MANY)
 
     def _look(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, ascending."""
-        cells, found = self._cells, self._query.found
+        starts = self._cells.starts
         coded = self._scanner.coded(self._segment, self._scan, wanted.tolist())
-        sizes = cells.starts[wanted + 1] - cells.starts[wanted]
-        scales = np.concatenate([cell.scale_bytes for cell in coded]) * np.repeat(cells.scale_steps[wanted], sizes)
-        scales += np.repeat(cells.lowest_scales[wanted], sizes)
-        strays = self._planes.products(np.concatenate([cell.codes for cell in coded], axis=1)) * scales
-        estimates = np.repeat(self._near[wanted], sizes) + strays
-        self._met = max(self._met, float((strays / np.repeat(cells.radii[wanted], sizes)).max()))
+        sizes = starts[wanted + 1] - starts[wanted]
+        positions = np.arange(sizes.sum()) + np.repeat(starts[wanted + 1] - np.cumsum(sizes), sizes)
+        strays = self._offer(
+            positions,
+            np.repeat(wanted, sizes),
+            np.concatenate([cell.codes for cell in coded], axis=1),
+            np.concatenate([cell.scale_bytes for cell in coded]),
+        )
+        self._met = max(self._met, float((strays / np.repeat(self._cells.radii[wanted], sizes)).max()))
+
+    def _sweep(self, wanted: NDArray[np.int64]) -> None:
+        """Offer what is near in some cells, told from the rest by a few words of all codes."""
+        cells, planes = self._cells, self._planes
+        coded = self._scanner.all_coded(self._segment, self._scan)
+        sizes = np.diff(cells.starts)
+        unlike = planes.unlike(coded.codes[:SWEPT_WORDS])
+        others = np.full(len(cells), NEVER, np.uint8)
+        others[wanted] = 0
+        np.maximum(unlike, np.repeat(others, sizes), out=unlike)
+        positions = np.flatnonzero(unlike <= np.repeat(self._limits(), sizes))
+        if len(positions) > 4 * FIRST_SWEPT:
+            # The floor may be low yet; what has the fewest signs unlike raises it, and so spares most others.
+            first = np.flatnonzero(unlike <= _least(unlike, FIRST_SWEPT))
+            self._offer_swept(coded, first)
+            unlike[first] = NEVER
+            positions = np.flatnonzero(unlike <= np.repeat(self._limits(), sizes))
+        self._offer_swept(coded, positions)
+
+    def _limits(self) -> NDArray[np.uint8]:
+        """How many signs may be unlike in the words that are swept, in each cell [cells]."""
+        signs = min(SWEPT_WORDS * WORD_BITS, self._planes.dimensions)
+        cosines_wanted = (self._query.found.floor - self._near) / self._cells.longest()
+        return most_unlike(cosines_wanted, signs, self._deviations).astype(np.uint8)
+
+    def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:
+        if len(positions):
+            cell_of = np.searchsorted(self._cells.starts, positions, side="right") - 1
+            codes = np.take(coded.codes, positions, axis=1, mode="clip")
+            self._offer(positions, cell_of, codes, coded.scale_bytes[positions])
+
+    def _offer(
+        self,
+        positions: NDArray[np.int64],
+        cell_of: NDArray[np.int64],
+        codes: NDArray[np.uint64],
+        scale_bytes: NDArray[np.uint8],
+    ) -> NDArray[np.float32]:
+        """Offer what is near among some positions [some], ascending; how far the codes say that they stray [some]."""
+        cells, found = self._cells, self._query.found
+        scales = scale_bytes * cells.scale_steps[cell_of] + cells.lowest_scales[cell_of]
+        strays = self._planes.products(codes) * scales
+        estimates = self._near[cell_of] + strays
         highest = estimates + np.float32(self._deviations * self._planes.error) * scales
         if self._allowed is not None:
-            bounds = zip(cells.starts[wanted].tolist(), cells.starts[wanted + 1].tolist(), strict=True)
-            counting = np.concatenate([self._allowed[start:end] for start, end in bounds])
-            highest[~counting] = estimates[~counting] = -np.inf
+            highest[~self._allowed[positions]] = -np.inf
         wanted_rows = max(LEAST_ROWS, 4 * found.room)
         while True:
             # The most promising first: what they score spares others.
             promising = np.flatnonzero((highest >= found.floor) & (highest > -np.inf))
-            chosen = promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))]
-            self._compare(wanted, sizes, np.sort(chosen))
+            chosen = np.sort(promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))])
+            self._compare(positions[chosen], cell_of[chosen])
             if len(chosen) == len(promising):
-                return
+                return strays
             highest[chosen] = -np.inf
             wanted_rows = max(MORE_ROWS, wanted_rows)
 
-    def _compare(self, wanted: NDArray[np.int64], sizes: NDArray[np.int64], chosen: NDArray[np.int64]) -> None:
-        """Compare the query with some vectors of these cells, counted over all of them, ascending."""
-        if not len(chosen):
+    def _compare(self, positions: NDArray[np.int64], cell_of: NDArray[np.int64]) -> None:
+        """Compare the query with the vectors at some positions, ascending."""
+        if not len(positions):
             return
-        ends = np.cumsum(sizes)
-        bounds = np.searchsorted(chosen, np.concatenate([[0], ends])).tolist()
-        filled = [at for at in range(len(wanted)) if bounds[at + 1] > bounds[at]]
-        blocks = dict(
-            zip(filled, self._scanner.vectors(self._segment, self._scan, wanted[filled].tolist()), strict=True)
-        )
-        places = chosen - np.repeat(ends - sizes, np.diff(bounds))
-        vectors = np.empty((len(chosen), len(self._query.unit)), np.float16)
-        for at, block in blocks.items():
+        filled, firsts = np.unique(cell_of, return_index=True)
+        bounds = [*firsts.tolist(), len(positions)]
+        blocks = self._scanner.vectors(self._segment, self._scan, filled.tolist())
+        places = positions - self._cells.starts[cell_of]
+        vectors = np.empty((len(positions), len(self._query.unit)), np.float16)
+        for at, block in enumerate(blocks):
             some = slice(bounds[at], bounds[at + 1])
             # All places are within the block; "clip" lets numpy write where it is told.
             np.take(block.vectors, places[some], axis=0, out=vectors[some], mode="clip")
         found = self._query.found
         scores = cosines(vectors, self._query.unit, found.floor)
         good = np.flatnonzero(scores >= found.floor)
-        owners = np.searchsorted(ends, chosen[good], side="right").tolist()
-        pairs = zip(owners, places[good].tolist(), strict=True)
+        owners = np.searchsorted(firsts, good, side="right") - 1
+        pairs = zip(owners.tolist(), places[good].tolist(), strict=True)
         keys = np.array([blocks[at].keys[place] for at, place in pairs], np.bytes_)
         counting = ~np.isin(keys, self._scan.outdated) if len(self._scan.outdated) else slice(None)
         found.offer(scores[good][counting], keys[counting])
@@ -211,3 +290,10 @@ class _Search:
 def _smallest(numbers: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """The places of the `count` smallest, in no order."""
     return np.argpartition(numbers, count - 1)[:count] if 0 < count < len(numbers) else np.arange(len(numbers))[:count]
+
+
+def _least(numbers: NDArray[np.uint8], count: int) -> int:
+    """What about so many of the numbers are at most, and one at least."""
+    sample = numbers[:: max(1, len(numbers) // SAMPLED)]
+    at_most = np.cumsum(np.bincount(sample, minlength=NEVER + 1)) * (len(numbers) / len(sample))
+    return max(int(numbers.min()), int(np.searchsorted(at_most, count, side="right")) - 1)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdsight.search.codes import words_of
+from crowdsight.search.codes import lengths_of, words_of
 
 HASHES, KEYS, ATTRIBUTES, DELETED = "hashes", "keys", "attributes", "deleted"
 CELLS, ORDER, CODES, VECTORS = "cells", "order", "codes", "vectors"
@@ -113,14 +113,18 @@ class Cells:
         last = len(self.strays) - 1
         return float(self.strays[math.ceil(recall * last)]) if last >= 0 else math.inf
 
+    def longest(self) -> NDArray[np.float32]:
+        """About how far the farthest vector of each cell [cells] may be from its middle."""
+        return lengths_of(self.lowest_scales + 255 * self.scale_steps, self.middles.shape[1])
+
     def products(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """The inner products [queries, cells] of queries [queries, dimensions] with the middles."""
         return (queries @ self.middles.astype(np.float32).T) * self.steps
 
 
 @dataclass(frozen=True)
-class CodedCell:
-    """One cell: `codes` [words, rows] and `scale_bytes` [rows], uint8."""
+class Coded:
+    """One cell, or all cells of a segment one after another: `codes` [words, rows] and `scale_bytes` [rows], uint8."""
 
     codes: NDArray[np.uint64]
     scale_bytes: NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -26,7 +26,7 @@ from crowdsight.search.segment_format import (
     ORDER,
     VECTORS,
     Cells,
-    CodedCell,
+    Coded,
     Damaged,
     Deletions,
     Part,
@@ -51,6 +51,7 @@ READERS = 16
 FEW_KEYS = 128
 """So many keys of a segment are read each by itself; for more, all of them at once."""
 
+ALL_CODES = "all codes"
 SEGMENT_MEDIA_TYPE = "application/octet-stream"
 
 
@@ -130,18 +131,52 @@ class Segments:
 
         return self._cache.get((prefix, segment.name, space, CELLS), load)
 
-    def coded(self, prefix: str, segment: Segment, space: str, wanted: Iterable[int]) -> list[CodedCell]:
+    def coded(self, prefix: str, segment: Segment, space: str, wanted: Sequence[int]) -> list[Coded]:
         """The codes of some cells, ascending."""
         cells = self.cells(prefix, segment, space)
-        size = self._dimensions[space]
-
-        def decode(cell: int, data: memoryview) -> CodedCell:
-            rows = len(data) // code_bytes(size)
-            bits = np.frombuffer(data, "<u8", rows * words_of(size)).reshape(words_of(size), rows)
-            return CodedCell(bits, np.frombuffer(data, np.uint8, rows, rows * words_of(size) * 8))
-
+        whole: Coded | None = self._cache.peek((prefix, segment.name, space, ALL_CODES))
+        if whole is not None:
+            bounds = zip(cells.starts[wanted].tolist(), cells.starts[np.add(wanted, 1)].tolist(), strict=True)
+            return [Coded(whole.codes[:, start:end], whole.scale_bytes[start:end]) for start, end in bounds]
         part = f"{space}.{CODES}"
-        return self._blocks(prefix, segment, part, wanted, code_bytes(size), cells.starts, cells.code_sums, decode)
+        row_bytes, decode = self._decoding(space)
+        return self._blocks(prefix, segment, part, wanted, row_bytes, cells.starts, cells.code_sums, decode)
+
+    def all_coded(self, prefix: str, segment: Segment, space: str) -> Coded:
+        """The codes of all cells."""
+        cells = self.cells(prefix, segment, space)
+        part = f"{space}.{CODES}"
+
+        def load() -> Coded:
+            whole = Coded(
+                np.empty((words_of(self._dimensions[space]), segment.rows), np.uint64),
+                np.empty(segment.rows, np.uint8),
+            )
+            row_bytes, decode = self._decoding(space)
+            blocks = self._load(
+                prefix, segment, part, range(len(cells)), row_bytes, cells.starts, cells.code_sums, decode
+            )
+            for start, end, cell in zip(cells.starts.tolist(), cells.starts[1:].tolist(), blocks, strict=False):
+                whole.codes[:, start:end], whole.scale_bytes[start:end] = cell.codes, cell.scale_bytes
+            self._cache.forget((prefix, segment.name, part), len(cells))
+            return whole
+
+        return self._cache.get((prefix, segment.name, space, ALL_CODES), load)
+
+    def has_all_coded(self, prefix: str, segment: Segment, space: str) -> bool:
+        """Whether the codes of all cells are in memory."""
+        return self._cache.peek((prefix, segment.name, space, ALL_CODES)) is not None
+
+    def _decoding(self, space: str) -> tuple[int, Callable[[int, memoryview], Coded]]:
+        """How many bytes of a cell's codes a row has, and how to read them."""
+        words = words_of(self._dimensions[space])
+
+        def decode(cell: int, data: memoryview) -> Coded:
+            rows = len(data) // code_bytes(self._dimensions[space])
+            codes = np.frombuffer(data, "<u8", rows * words).reshape(words, rows)
+            return Coded(codes, np.frombuffer(data, np.uint8, rows, rows * words * 8))
+
+        return code_bytes(self._dimensions[space]), decode
 
     def vectors(self, prefix: str, segment: Segment, space: str, wanted: Iterable[int]) -> list[VectorCell]:
         """The vectors and keys of some cells, ascending."""
@@ -273,26 +308,42 @@ class Segments:
         sums: NDArray[np.uint32],
         decode: Callable[[int, memoryview], Any],
     ) -> list[Any]:
-        """The cells of an object that has `row_bytes` a row."""
+        """Cells of an object that has `row_bytes` a row."""
+
+        def load(missing: Sequence[int]) -> list[Any]:
+            # A copy of its own for each: none keeps what else its request read in memory.
+            own = lambda cell, block: decode(cell, memoryview(bytes(block)))  # noqa: E731
+            return list(self._load(prefix, segment, part, missing, row_bytes, starts, sums, own))
+
+        return self._cache.get_many((prefix, segment.name, part), list(wanted), load)
+
+    def _load(
+        self,
+        prefix: str,
+        segment: Segment,
+        part: str,
+        wanted: Sequence[int],
+        row_bytes: int,
+        starts: NDArray[np.int64],
+        sums: NDArray[np.uint32],
+        decode: Callable[[int, memoryview], Any],
+    ) -> Iterator[Any]:
+        """The same, past the cache."""
         object_key = _object_key(prefix, segment.name, part)
+        bounds = (starts * row_bytes).tolist()
 
-        def load_all(missing: Sequence[int]) -> list[Any]:
-            bounds = (starts * row_bytes).tolist()
+        def load(cells: Sequence[int]) -> list[Any]:
+            first = bounds[cells[0]]
+            data = memoryview(self._range(object_key, first, bounds[cells[-1] + 1] - first))
+            loaded = []
+            for cell in cells:
+                block = data[bounds[cell] - first : bounds[cell + 1] - first]
+                if zlib.crc32(block) != sums[cell]:
+                    raise Damaged(f"cell {cell} of {object_key} is not what its segment says")
+                loaded.append(decode(cell, block))
+            return loaded
 
-            def load(cells: Sequence[int]) -> list[Any]:
-                first = bounds[cells[0]]
-                data = memoryview(self._range(object_key, first, bounds[cells[-1] + 1] - first))
-                loaded = []
-                for cell in cells:
-                    block = data[bounds[cell] - first : bounds[cell + 1] - first]
-                    if zlib.crc32(block) != sums[cell]:
-                        raise Damaged(f"cell {cell} of {object_key} is not what its segment says")
-                    loaded.append(decode(cell, block))
-                return loaded
-
-            return list(chain.from_iterable(self._readers.map(load, _runs(missing, bounds))))
-
-        return self._cache.get_many((prefix, segment.name, part), list(wanted), load_all)
+        return chain.from_iterable(self._readers.map(load, _runs(wanted, bounds)))
 
     def _range(self, object_key: str, start: int, size_bytes: int) -> bytes:
         data = self._objects.get_range(object_key, start, size_bytes)
