@@ -354,3 +354,12 @@ def test_policies_go_with_a_hit_of_a_type_too_and_question_ids_may_be_one_list(r
 def test_policies_have_a_limit(rig: Rig) -> None:
     keyed = policy(KNOWN, {"a": ["x" * 65_536]})
     refused("ParameterValidationError", rig.client.create_hit, **OFFER, AssignmentReviewPolicy=keyed)
+
+
+def test_a_plurality_judges_more_workers_than_one_transaction_has_room_for(rig: Rig) -> None:
+    hit = rig.create_hit(MaxAssignments=12, **plurality(ApproveIfWorkerAgreementScoreIsAtLeast=100))
+    rig.notify(hit["HITTypeId"], "AssignmentApproved")
+    ids = [submit(rig, hit["HITId"], f"AW{number}", q="x") for number in range(12)]
+    assert {status(rig, id) for id in ids} == {"Approved"}
+    assert rig.events() == ["AssignmentApproved"] * 12
+    assert rig.audit().discrepancies == []

@@ -149,7 +149,7 @@ def test_many_assignments_become_due_in_parts_that_fit_a_transaction() -> None:
         hit, assignment = taken(hit, f"3A{number}")
         assignments.append(assignment)
     hit, changes = run_to(hit, assignments, assignments[0].deadline_ms)
-    assert [len(change.assignments) for change in changes] == [CHANGES_AT_ONCE] * 3 + [40 - 3 * CHANGES_AT_ONCE]
+    assert [len(change.assignments) for change in changes] == [CHANGES_AT_ONCE] * 4 + [40 - 4 * CHANGES_AT_ONCE]
     assert (hit.pending, hit.available) == (0, 40)
 
 

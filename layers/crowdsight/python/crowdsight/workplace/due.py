@@ -24,9 +24,9 @@ def next_due_change(
 ) -> Change | None:
     """What time alone has brought about first, or None when the HIT is up to date.
 
-    `assignments` are all of the HIT's, `policies` its own. One call brings one kind of thing for at most 11
-    assignments; call again with what is then. `can_pay`: whether the requester can pay for one more assignment, which
-    nothing here needs but a review policy.
+    `assignments` are all of the HIT's, `policies` its own. One call brings one kind of thing for at most
+    CHANGES_AT_ONCE assignments; call again with what is then. `can_pay`: whether the requester can pay for one more
+    assignment, which nothing here needs but a review policy.
     """
     everything = list(assignments)
     moments = _moments(hit, everything)

@@ -17,8 +17,9 @@ from crowdsight.workplace.ledger import LedgerEntry
 from crowdsight.workplace.reviews import Review
 
 DISPOSAL_AFTER_MS = 120 * 86_400 * MS_PER_S
-CHANGES_AT_ONCE = 10
-"""Assignments changed by one transition: at most nine writes each, within DynamoDB's 100 of a transaction."""
+CHANGES_AT_ONCE = 9
+"""Assignments changed by one transition: at most ten writes each, besides the HIT and its requester's account, within
+DynamoDB's 100 of a transaction."""
 
 UNDER_REVIEW = (HitStatus.REVIEWABLE, HitStatus.REVIEWING)
 
