@@ -36,7 +36,7 @@ def known(**values: Any) -> dict[str, Any]:
 
 
 def plurality(**values: Any) -> dict[str, Any]:
-    return {"HITReviewPolicy": policy(PLURALITY, QuestionIds=["q"], **{"QuestionAgreementThreshold": 50} | values)}
+    return {"HITReviewPolicy": policy(PLURALITY, **{"QuestionIds": ["q"], "QuestionAgreementThreshold": 50} | values)}
 
 
 def submit(rig: Rig, hit_id: str, worker_id: str, **answers: str) -> str:
@@ -331,6 +331,11 @@ def test_reports_are_paged_and_chosen_by_level_and_kind(rig: Rig) -> None:
             "ExtendMinimumTimeInSeconds",
         ),
         (plurality(questionids=["q"]), "questionids"),
+        (plurality(QuestionIds=[f"q{number}" for number in range(1_001)]), "QuestionIds must not have more than 1000"),
+        (
+            {"AssignmentReviewPolicy": policy(KNOWN, {f"q{number}": ["x"] for number in range(1_001)})},
+            "AnswerKey must not have more than 1000",
+        ),
     ],
 )
 def test_a_policy_that_is_not_one_is_refused_and_the_error_names_the_parameter(
@@ -363,3 +368,16 @@ def test_a_plurality_judges_more_workers_than_one_transaction_has_room_for(rig: 
     assert {status(rig, id) for id in ids} == {"Approved"}
     assert rig.events() == ["AssignmentApproved"] * 12
     assert rig.audit().discrepancies == []
+
+
+def test_a_review_of_as_many_questions_as_there_may_be_is_kept_whole(rig: Rig) -> None:
+    questions = [f"{number:060}" for number in range(1_000)]
+    hit_id = rig.create_hit(**plurality(QuestionIds=[",".join(questions)]))["HITId"]
+    submit(rig, hit_id, "AW1", **{questions[-1]: "x"})
+    pages = [reports(rig, hit_id)]
+    while "NextToken" in pages[-1]:
+        pages.append(reports(rig, hit_id, NextToken=pages[-1]["NextToken"]))
+    found = [result for page in pages for result in results(page["HITReviewReport"], hit_id)]
+    assert [question for question, key, _ in found if key == "AgreedAnswer"] == questions
+    assert found[-1] == ("", "HitAgreementScore", "100")
+    assert sum(each["TargetId"] == hit_id for page in pages for each in page["HITReviewReport"]["ReviewActions"]) == 1

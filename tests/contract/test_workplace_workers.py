@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from crowdsight.workplace import lifecycle
+from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import MAX_ANSWER_BYTES
 from crowdsight.workplace.assignments import AssignmentStatus
 from crowdsight.workplace.faults import (
@@ -251,6 +251,40 @@ def test_a_sweep_that_runs_out_of_time_leaves_the_rest_to_the_next(rig: Rig) -> 
     times = iter([False, True, True])
     assert rig.workplace.sweep(lambda: next(times)) == {"hits": 1, "events": 0}
     assert rig.sweep()["hits"] == 2
+
+
+def test_a_hit_that_fails_keeps_no_other_waiting(rig: Rig) -> None:
+    parameters = [
+        {"Key": "QuestionIds", "Values": ["q"]},
+        {"Key": "QuestionAgreementThreshold", "Values": ["50"]},
+    ]
+    policy = {"PolicyName": "SimplePlurality/2011-09-01", "Parameters": parameters}
+    broken = rig.create_hit(LifetimeInSeconds=59, HITReviewPolicy=policy)["HITId"]
+    sound = rig.create_hit(LifetimeInSeconds=60)["HITId"]
+    rig.wiring.workplace_table.delete(records.hit_pk(broken), "policies")
+    rig.clock.move(60)
+
+    def look_at_one() -> dict[str, int]:
+        times = iter([False, True])
+        return rig.workplace.sweep(lambda: next(times))
+
+    assert [look_at_one()["hits"], look_at_one()["hits"]] == [0, 1]
+    assert rig.hit(sound)["HITStatus"] == "Reviewable"
+    rig.wiring.workplace_table.put({"pk": records.hit_pk(broken), "sk": "policies"})
+    assert rig.sweep()["hits"] == 0
+    rig.clock.move(300)
+    assert rig.sweep()["hits"] == 1
+
+
+def test_hits_and_events_are_swept_in_turns(rig: Rig) -> None:
+    hit_type_id = rig.create_hit(LifetimeInSeconds=60)["HITTypeId"]
+    rig.notify(hit_type_id, "HITCreated")
+    rig.sqs.is_down = True
+    rig.create_hit(LifetimeInSeconds=60)
+    rig.sqs.is_down = False
+    rig.clock.move(60)
+    times = iter([False, True])
+    assert rig.workplace.sweep(lambda: next(times)) == {"hits": 1, "events": 1}
 
 
 def test_a_finished_hit_is_disposed_of_after_120_days(rig: Rig) -> None:

@@ -5,6 +5,7 @@
     hit#<id>           question                      its question
     hit#<id>           policies                      its review policies, if any
     hit#<id>           review#<level>#<time>#<id>    what a review policy found about it or an assignment, and did
+    hit#<id>           review#<level>#<time>#<id>#<part>  more of what it found, if that is much
     hit#<id>           assignment#<accepted>#<id>    an assignment, answer and all
     hit#<id>           bonus#<assignment>#<time>#<id>  a bonus for an assignment
     hit#<id>           worker#<worker>               a Worker has or did this HIT; makes that happen once
@@ -59,6 +60,7 @@ they sort.
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
@@ -79,6 +81,9 @@ EARNINGS, ADJUSTMENTS, PAYROLL = "earning#", "adjustment#", "payroll#"
 """How the sort keys of assignments, of a requester's ledger, of messages and of a Worker's statement begin."""
 
 BONUSES, REVIEWS = "bonus#", "review#"
+RESULTS_IN_AN_ITEM = 100
+"""Of a review: each takes at most some 1,200 bytes besides its question's id, and an item has room for 400 KB."""
+
 """How the sort keys of a HIT's bonuses and reviews begin."""
 
 BLOCKS, BLOCKED_BY = "block#", "worker#block#"
@@ -231,18 +236,19 @@ def review_sk(level: ReviewLevel, at_ms: int, subject_id: str) -> str:
     return f"{REVIEWS}{level.lower()}#{time_key(at_ms, subject_id)}"
 
 
-def review_to_item(hit_id: str, review: Review) -> Item:
-    """The review, as it lies with its HIT."""
-    keys = {"pk": hit_pk(hit_id), "sk": review_sk(review.level, review.at_ms, review.subject_id)}
-    lists = {
-        "results": [_without_none(asdict(result)) for result in review.results],
-        "actions": [_without_none(asdict(action)) for action in review.actions],
-    }
-    return asdict(review) | lists | keys
+def review_to_items(hit_id: str, review: Review) -> Iterator[Item]:
+    """The review, as it lies with its HIT: what was done in the first item, and 100 results in each."""
+    pk, sk = hit_pk(hit_id), review_sk(review.level, review.at_ms, review.subject_id)
+    for part, first in enumerate(range(0, max(1, len(review.results)), RESULTS_IN_AN_ITEM)):
+        lists = {
+            "results": [_without_none(asdict(each)) for each in review.results[first : first + RESULTS_IN_AN_ITEM]],
+            "actions": [] if part else [_without_none(asdict(action)) for action in review.actions],
+        }
+        yield asdict(review) | lists | {"pk": pk, "sk": f"{sk}#{part:03d}" if part else sk}
 
 
 def review_from_item(item: Item) -> Review:
-    """The review that `review_to_item` wrote."""
+    """As much of the review as `review_to_items` wrote into this item."""
     results = (Result(**values | {"subject_type": ReviewLevel(values["subject_type"])}) for values in item["results"])
     actions = (Action(**values | {"target_type": ReviewLevel(values["target_type"])}) for values in item["actions"])
     return Review(ReviewLevel(item["level"]), item["subject_id"], item["at_ms"], tuple(results), tuple(actions))

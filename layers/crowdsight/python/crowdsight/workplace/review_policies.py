@@ -11,6 +11,9 @@ from crowdsight.workplace.faults import RequestError
 KNOWN_ANSWERS = "ScoreMyKnownAnswers/2011-09-01"
 PLURALITY = "SimplePlurality/2011-09-01"
 MAX_POLICIES_BYTES = 65_535
+MAX_QUESTIONS = 1_000
+"""In one policy: what is found about each has its place in the transaction that keeps a review."""
+
 YEAR_S = 31_536_000
 
 Member = Mapping[str, Any]
@@ -155,12 +158,18 @@ class _Parameters:
             raise self.refusal(name, "must have a MapEntry for each question, with its Key and Values")
         if len(key) < len(entries):
             raise self.refusal(name, "has two MapEntries for one question")
+        self._refuse_too_many(name, len(key))
         return key
 
     def question_ids(self, name: str) -> tuple[str, ...]:
         values = self._left.pop(name.lower(), {}).get("Values", ())
         ids = dict.fromkeys(id.strip() for value in values for id in value.split(",") if id.strip())
+        self._refuse_too_many(name, len(ids))
         return _required(self, name, tuple(ids))
+
+    def _refuse_too_many(self, name: str, questions: int) -> None:
+        if questions > MAX_QUESTIONS:
+            raise self.refusal(name, f"must not have more than {MAX_QUESTIONS} questions")
 
     def text(self, name: str) -> str | None:
         return self._one(name, str)

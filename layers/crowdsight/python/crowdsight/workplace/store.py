@@ -6,7 +6,9 @@ and written, with the money it moves and the events it causes, in one transactio
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
+from itertools import zip_longest
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +41,9 @@ MAX_ACCEPTED = 25
 
 MAX_ATTEMPTS = 60
 """How often a transition is computed anew because others changed the same HIT meanwhile."""
+
+PUT_OFF_MS = 300_000
+"""When the sweep tries a HIT again that failed."""
 
 _MADE_ANEW = frozenset(("hit", "holder", "qualification"))
 """Labels of steps that fail because others were faster."""
@@ -158,26 +163,23 @@ class Store:
         return records.notification_from_item(item) if item else None
 
     def sweep(self, is_time_up: Callable[[], bool] = lambda: False) -> dict[str, int]:
-        """Bring every overdue HIT up to date and send every event that is due; how many of each.
+        """Bring every overdue HIT up to date and send every event that is due, in turns; how many of each.
 
-        `is_time_up` is asked between any two; what is left then waits for the next sweep.
+        `is_time_up` is asked between any two; what is left then waits for the next sweep. A HIT that fails waits for
+        five minutes, so that it does not keep others waiting.
         """
-        hits = events = 0
-        for item in self.table.query_all("hit", index="due", sk_between=(0, self.clock())):
+        done = {"hits": 0, "events": 0}
+        overdue = self.table.query_all("hit", index="due", sk_between=(0, self.clock()))
+        waiting = self.table.query_all("event", index="due", sk_between=(0, self.clock()))
+        for hit, event in zip_longest(overdue, waiting):
             if is_time_up():
                 break
-            try:
-                self.find_hit(item["hit_id"])
-                hits += 1
-            except (ServiceFault, TransactionFailed, ClientError, BotoCoreError):
-                # One HIT that fails must not keep all others waiting; it is tried again by the next sweep.
-                logger.exception("HIT %s could not be brought up to date", item["hit_id"])
-        for item in self.table.query_all("event", index="due", sk_between=(0, self.clock())):
-            if is_time_up():
-                break
-            self._deliver_or_leave(records.delivery_from_item(item))
-            events += 1
-        return {"hits": hits, "events": events}
+            if hit is not None:
+                done["hits"] += self._find_or_put_off(hit["hit_id"])
+            if event is not None:
+                self._deliver_or_leave(records.delivery_from_item(event))
+                done["events"] += 1
+        return done
 
     def check_destination(self, transport: str, destination: str) -> None:
         """Raises DeliveryFailed when documents cannot be sent there."""
@@ -235,9 +237,8 @@ class Store:
         for earning in _earnings(change):
             steps.append(table.put_step("earning", records.earning_to_item(earning), "attribute_not_exists(pk)"))
         for review in change.reviews:
-            steps.append(
-                table.put_step("review", records.review_to_item(hit.hit_id, review), "attribute_not_exists(pk)")
-            )
+            for item in records.review_to_items(hit.hit_id, review):
+                steps.append(table.put_step("review", item, "attribute_not_exists(pk)"))
         return steps + self._account_steps(hit.requester_id, change.entries)
 
     def _assignment_steps(self, before: Assignment | None, after: Assignment, group_id: str) -> list[Step]:
@@ -319,6 +320,20 @@ class Store:
                     Delivery(event_doc_id, notification.transport, notification.destination, document, self.clock())
                 )
         return deliveries
+
+    def _find_or_put_off(self, hit_id: str) -> bool:
+        """Whether the HIT is up to date; if it is not, a sweep tries again later, and whoever looks at it meanwhile."""
+        try:
+            self.find_hit(hit_id)
+        except Exception:
+            # The edge of one HIT: whatever is wrong with it must not keep all others waiting.
+            logger.exception("HIT %s could not be brought up to date", hit_id)
+            with suppress(ConditionFailed):  # somebody else has brought it up to date
+                now_ms = self.clock()
+                values = {"now": now_ms, "later": now_ms + PUT_OFF_MS}
+                self.table.update(records.hit_pk(hit_id), "hit", "SET due_sk = :later", "due_sk <= :now", values)
+            return False
+        return True
 
     def _close_or_leave(self, group_id: str) -> None:
         """The change is made, whatever happens here: a count that is too high is corrected when somebody notices."""
