@@ -72,7 +72,8 @@ class Settings:
     """Requests that the workplace takes at once."""
 
     worker_rate: int = 120
-    """How many HITs one Worker can accept in a minute, and as many answers and messages send; more are answered 429.
+    """How many HITs one Worker can accept in a minute, and as many return, and as many answers and messages send; more
+    are answered 429.
     0 for no limit, as with the next two."""
 
     network_rate: int = 1200

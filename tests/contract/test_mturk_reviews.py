@@ -36,7 +36,8 @@ def known(**values: Any) -> dict[str, Any]:
 
 
 def plurality(**values: Any) -> dict[str, Any]:
-    return {"HITReviewPolicy": policy(PLURALITY, **{"QuestionIds": ["q"], "QuestionAgreementThreshold": 50} | values)}
+    given: dict[str, Any] = {"QuestionIds": ["q"], "QuestionAgreementThreshold": 50} | values
+    return {"HITReviewPolicy": policy(PLURALITY, **given)}
 
 
 def submit(rig: Rig, hit_id: str, worker_id: str, **answers: str) -> str:

@@ -7,7 +7,7 @@ from moto import mock_aws
 
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import MAX_ANSWER_BYTES
-from crowdsight.workplace.assignments import AssignmentStatus
+from crowdsight.workplace.assignments import MAX_TAKES, AssignmentStatus
 from crowdsight.workplace.faults import (
     AnswerRefused,
     AssignmentNotFound,
@@ -22,6 +22,7 @@ from crowdsight.workplace.faults import (
 from crowdsight.workplace.hits import Hit, HitStatus
 from crowdsight.workplace.identifiers import new_id
 from crowdsight.workplace.lifecycle import Change
+from crowdsight.workplace.requesters import MAX_PAGES_LOOKED_THROUGH
 from crowdsight.workplace.store import MAX_ACCEPTED, Store
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.senders import UNHEARD
@@ -63,6 +64,32 @@ def test_a_worker_may_take_a_hit_again_after_returning_or_abandoning_it(rig: Rig
         AssignmentStatus.ACCEPTED,
     ]
     assert rig.audit().discrepancies == []
+
+
+def test_a_worker_takes_the_same_hit_five_times_at_most(rig: Rig) -> None:
+    hit_id = rig.create_hit()["HITId"]
+    group_id = rig.hit(hit_id)["HITGroupId"]
+    for _ in range(MAX_TAKES):
+        assert rig.workplace.listing.find_hit(group_id, "AW1").hit is not None
+        rig.workplace.return_assignment(rig.accept(hit_id, "AW1").assignment_id, "AW1")
+    with pytest.raises(HitNotAvailable):
+        rig.accept(hit_id, "AW1")
+    assert rig.workplace.listing.find_hit(group_id, "AW1").hit is None
+    assert rig.workplace.preview(hit_id, "AW1").mine is None
+    rig.submit(hit_id, "AW2")
+    assert rig.audit().discrepancies == []
+
+
+def test_a_list_of_assignments_goes_on_after_many_that_were_given_back(rig: Rig) -> None:
+    hit_id = rig.create_hit()["HITId"]
+    for number in range(MAX_PAGES_LOOKED_THROUGH + 1):
+        rig.workplace.return_assignment(rig.accept(hit_id, f"AW{number}").assignment_id, f"AW{number}")
+        rig.clock.move(1)
+    assignment_id = rig.submit(hit_id)
+    first = rig.client.list_assignments_for_hit(HITId=hit_id, MaxResults=1)
+    assert first["NumResults"] == 0
+    second = rig.client.list_assignments_for_hit(HITId=hit_id, MaxResults=1, NextToken=first["NextToken"])
+    assert [found["AssignmentId"] for found in second["Assignments"]] == [assignment_id]
 
 
 def test_the_last_assignment_has_one_taker(rig: Rig) -> None:

@@ -295,6 +295,17 @@ class TestRates:
         clock.move(40)
         assert ada.press(forms[2]).status == 303
 
+    def test_a_worker_returns_so_many_in_a_minute(
+        self, slow: WorkerSite, sessions: Sessions, workplace: WorkplaceInMemory, clock: StoppedClock
+    ) -> None:
+        ada = Browser(slow.respond)
+        ada.sign_in(sessions.invite_worker("Ada"))
+        pages = []
+        for _ in range(3):
+            pages.append(ada.get(f"/assignments/{ada.accept(workplace.offer())}"))
+            clock.move(60)
+        assert [ada.press(page.form("/return")).status for page in pages] == [303, 303, 429]
+
     def test_all_workers_of_a_network_accept_so_many_in_a_minute(
         self, slow: WorkerSite, sessions: Sessions, workplace: WorkplaceInMemory
     ) -> None:

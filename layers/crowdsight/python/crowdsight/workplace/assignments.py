@@ -17,6 +17,9 @@ class AssignmentStatus(StrEnum):
     REJECTED = "Rejected"
 
 
+MAX_TAKES = 5
+"""How often a Worker may take the same HIT, which is again after returning or abandoning it: each time is kept."""
+
 SEEN_BY_REQUESTERS = (AssignmentStatus.SUBMITTED, AssignmentStatus.APPROVED, AssignmentStatus.REJECTED)
 
 

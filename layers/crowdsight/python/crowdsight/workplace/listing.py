@@ -218,10 +218,11 @@ class Listing:
         return Find(group, None, ahead[0][0][: len(RING_START)])
 
     def _had(self, worker_id: str, hits: Sequence[Hit]) -> set[str]:
-        """Which of the HITs the Worker has or did, by one call."""
+        """Which of the HITs the Worker has, did or took too often, by one call."""
         holder = records.holder_sk(worker_id)
         items = self._table.get_many((records.hit_pk(hit.hit_id), holder) for hit in hits)
-        return {records.hit_id_of(item["pk"]) for item in items}
+        had = (item for item in items if records.held_sk(item) or records.is_taken_too_often(item))
+        return {records.hit_id_of(item["pk"]) for item in had}
 
     def _remember(self, group: HitGroup, worker_id: str, seen: int, now_ms: int) -> None:
         """That nothing is left for the Worker, or for anybody; unless there may be HITs that the index lacks yet."""

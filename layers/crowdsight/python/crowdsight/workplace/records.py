@@ -8,7 +8,8 @@
     hit#<id>           review#<level>#<time>#<id>#<part>  more of what it found, if that is much
     hit#<id>           assignment#<accepted>#<id>    an assignment, answer and all
     hit#<id>           bonus#<assignment>#<time>#<id>  a bonus for an assignment
-    hit#<id>           worker#<worker>               a Worker has or did this HIT; makes that happen once
+    hit#<id>           worker#<worker>               how often a Worker took this HIT, and which assignment they have or
+                                                     did; makes that they have it once at a time, and do it once
     assignment#<id>    assignment                    where the assignment lies
     hittype#<id>       hittype                       a HIT type
     hittype#<id>       notification                  where its events go
@@ -66,7 +67,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from crowdsight.dynamodb import Item
-from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.assignments import MAX_TAKES, Assignment, AssignmentStatus
 from crowdsight.workplace.events import Delivery, Notification
 from crowdsight.workplace.groups import group_pk, ring_key
 from crowdsight.workplace.hits import Hit, HitStatus, HitType
@@ -131,7 +132,7 @@ def worker_pk(worker_id: str) -> str:
 
 
 def holder_sk(worker_id: str) -> str:
-    """Under a HIT: that this Worker has or did it."""
+    """Under a HIT: which assignment of it this Worker has or did, and how often they took it."""
     return f"worker#{worker_id}"
 
 
@@ -320,10 +321,14 @@ def assignment_to_hand_item(assignment: Assignment) -> Item:
     return _without_none(asdict(assignment)) | keys
 
 
-def holder_to_item(assignment: Assignment) -> Item:
-    """That the assignment's Worker has or did its HIT."""
-    keys = {"pk": hit_pk(assignment.hit_id), "sk": holder_sk(assignment.worker_id)}
-    return keys | {"assignment_sk": assignment_sk(assignment)}
+def held_sk(holder: Item | None) -> str | None:
+    """Of the assignment that the Worker has or did, by what lies under `holder_sk`; None if there is none."""
+    return holder.get("assignment_sk") if holder else None
+
+
+def is_taken_too_often(holder: Item | None) -> bool:
+    """Whether the Worker took the HIT as often as they may, by what lies under `holder_sk`."""
+    return holder is not None and holder.get("times", 0) >= MAX_TAKES
 
 
 def assignment_from_item(item: Item) -> Assignment:

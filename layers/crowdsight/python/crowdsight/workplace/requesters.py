@@ -337,7 +337,7 @@ class Requesters:
     ) -> AssignmentPage:
         """What was handed in for a HIT, by time of acceptance; `statuses` empty for all three that requesters see.
 
-        Raises RequestError HITDoesNotExist.
+        A page may be shorter than `limit`, or empty, and still have a next one. Raises RequestError HITDoesNotExist.
         """
         self._own.hit(requester_id, hit_id)
         wanted = set(statuses) or {status.value for status in SEEN_BY_REQUESTERS}
@@ -345,7 +345,7 @@ class Requesters:
         key = {"pk": pk, "sk": f"{records.ASSIGNMENTS}{start}"} if start else None
         found: list[Assignment] = []
         size_bytes = 0
-        while True:
+        for _ in range(MAX_PAGES_LOOKED_THROUGH):
             page = self._table.query(pk, records.ASSIGNMENTS, limit=limit, start_key=key)
             for item in page.items:
                 assignment = records.assignment_from_item(item)
@@ -358,6 +358,7 @@ class Requesters:
             key = page.next_key
             if key is None:
                 return AssignmentPage(found, None)
+        return AssignmentPage(found, str(key["sk"]).removeprefix(records.ASSIGNMENTS) if key else None)
 
     def approve(
         self, requester_id: str, assignment_id: str, feedback: str | None = None, override_rejection: bool = False

@@ -49,6 +49,7 @@ class AssignmentPages:
     def return_assignment(self, request: Request, assignment_id: str) -> Response:
         """Give the HIT back without an answer, and see its group or, from there, the queue."""
         session = self._visits.require_form(request)
+        self._visits.count(request, "return", session.worker_id)
         self._workplace.return_assignment(assignment_id, session.worker_id)
         is_from_queue = ("from", "queue") in request.form()
         return see_other(f"{request.prefix}/queue" if is_from_queue else f"{request.prefix}/")

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Step, Table, TransactionFailed
 from crowdsight.workplace import records
-from crowdsight.workplace.assignments import Assignment, AssignmentStatus
+from crowdsight.workplace.assignments import MAX_TAKES, Assignment, AssignmentStatus
 from crowdsight.workplace.due import next_due_change
 from crowdsight.workplace.events import (
     DROP_AFTER_MS,
@@ -243,16 +243,20 @@ class Store:
 
     def _assignment_steps(self, before: Assignment | None, after: Assignment, group_id: str) -> list[Step]:
         table = self.table
+        holder = (records.hit_pk(after.hit_id), records.holder_sk(after.worker_id))
         steps = [
             table.put_step("assignment", records.assignment_to_item(after)),
             table.put_step("worker_list", records.assignment_to_worker_item(after)),
         ]
         if before is None:
             steps.append(table.put_step("pointer", records.pointer_to_item(after), "attribute_not_exists(pk)"))
-            steps.append(table.put_step("holder", records.holder_to_item(after), "attribute_not_exists(pk)"))
+            expression = "SET assignment_sk = :sk ADD times :one"
+            condition = "attribute_not_exists(pk) OR times < :most AND attribute_not_exists(assignment_sk)"
+            values = {"sk": records.assignment_sk(after), "one": 1, "most": MAX_TAKES}
+            steps.append(table.update_step("holder", *holder, expression, condition, values))
             steps.append(table.put_step("hand", records.assignment_to_hand_item(after)))
         elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
-            steps.append(table.delete_step("holder", records.hit_pk(after.hit_id), records.holder_sk(after.worker_id)))
+            steps.append(table.update_step("holder", *holder, "REMOVE assignment_sk"))
             steps.append(table.delete_step("seen", records.worker_pk(after.worker_id), records.seen_sk(group_id)))
         if before is not None and before.status is AssignmentStatus.ACCEPTED:
             pk = records.worker_pk(after.worker_id)

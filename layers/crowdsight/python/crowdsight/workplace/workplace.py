@@ -7,7 +7,7 @@ from crowdsight.clock import Clock
 from crowdsight.dynamodb import ConditionFailed, Step, Table
 from crowdsight.workplace import lifecycle, records
 from crowdsight.workplace.answers import answers_document, write_answers
-from crowdsight.workplace.assignments import Assignment, AssignmentPage, AssignmentStatus
+from crowdsight.workplace.assignments import MAX_TAKES, Assignment, AssignmentPage, AssignmentStatus
 from crowdsight.workplace.events import Sender
 from crowdsight.workplace.faults import (
     AssignmentNotFound,
@@ -81,8 +81,8 @@ class Workplace:
         hit = records.hit_from_item(items["hit"])
         if hit.next_due_at_ms is not None and hit.next_due_at_ms <= self._clock():
             return Preview(self.get_hit(hit_id), self.get_question(hit_id), self.find_accepted(hit_id, worker_id))
-        holder = items.get(holder_sk)
-        mine = self._store.read_assignment(hit_id, holder["assignment_sk"]) if holder else None
+        held_sk = records.held_sk(items.get(holder_sk))
+        mine = self._store.read_assignment(hit_id, held_sk) if held_sk else None
         return Preview(hit, read_question(items["question"]["xml"]), mine)
 
     def find_listed(self, worker_id: str, start: str) -> Assignment | None:
@@ -99,7 +99,7 @@ class Workplace:
     def accept(self, hit_id: str, worker_id: str) -> Assignment:
         """Take a HIT for the time its requester allows.
 
-        A Worker gets a HIT once, and again only after returning or abandoning it.
+        A Worker gets a HIT once, and again only after returning or abandoning it, five times in all.
         Raises HitNotFound, HitNotAvailable, HitAlreadyDone, NotQualified, TooManyAccepted, WorkerNotFound,
         WorkerSuspended.
         """
@@ -108,8 +108,11 @@ class Workplace:
         checks: list[Step] = []
 
         def decide(hit: Hit, now_ms: int) -> Change:
-            if self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id)):
+            holder = self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id))
+            if records.held_sk(holder):
                 raise HitAlreadyDone("You have this HIT already, or have done it before.")
+            if records.is_taken_too_often(holder):
+                raise HitNotAvailable(f"You have taken this HIT {MAX_TAKES} times, and cannot take it again.")
             if hit.status is not HitStatus.ASSIGNABLE:
                 raise HitNotAvailable("This HIT is not available any more.")
             checks[:] = self._require_qualified(hit, worker_id, Action.ACCEPT)
@@ -128,8 +131,8 @@ class Workplace:
         """The assignment of this HIT that the Worker has or did (not returned, not abandoned), if any."""
         if self._store.find_hit(hit_id) is None:
             return None
-        holder = self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id))
-        return self._store.read_assignment(hit_id, holder["assignment_sk"]) if holder else None
+        held_sk = records.held_sk(self._table.get(records.hit_pk(hit_id), records.holder_sk(worker_id)))
+        return self._store.read_assignment(hit_id, held_sk) if held_sk else None
 
     def return_assignment(self, assignment_id: str, worker_id: str) -> None:
         """Give a HIT back unfinished. Raises AssignmentNotFound, AssignmentNotYours, AssignmentOver."""
