@@ -19,6 +19,7 @@ MAX_PATTERN_LENGTH = 1_000
 
 _CONTENT = ("Title", "Text", "List", "Binary", "EmbeddedBinary", "Application", "FormattedContent")
 _FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "g": 0, "u": 0}
+_WHOLE_NUMBER = regex.compile(r"[+-]?[0-9]{1,10}")
 
 
 class ContentKind(StrEnum):
@@ -379,10 +380,9 @@ def _bound(part: Part, name: str) -> int | None:
 
 
 def _number(text: str, name: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.lstrip("+-").isdigit() and len(digits) <= 11):
+    if not _WHOLE_NUMBER.fullmatch(text.strip()):
         raise xml_parse_error(f"{name} is not a whole number")
-    return int(digits)
+    return int(text)
 
 
 def _boolean(part: Part) -> bool:
