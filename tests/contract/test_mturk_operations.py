@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from crowdsight.workplace import records
 from crowdsight.workplace.operations import OPERATIONS
 from crowdsight.workplace.shapes import service_model
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, hit_id_in, refused
@@ -41,6 +42,19 @@ def test_a_new_hit_reads_back_as_it_was_offered(rig: Rig) -> None:
 def test_the_errors_class_is_the_clients_own(rig: Rig) -> None:
     with pytest.raises(rig.client.exceptions.RequestError):
         rig.client.get_hit(HITId="3NOTHERE")
+
+
+def test_what_nobody_foresaw_is_logged_and_answered_as_a_service_fault(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.wiring.workplace_table.put({"pk": records.hit_pk("3BROKEN"), "sk": "hit"})
+    with pytest.raises(ClientError) as failure:
+        rig.client.get_hit(HITId="3BROKEN")
+    response: Any = failure.value.response
+    assert response["Error"]["Code"] == "ServiceFault"
+    assert response["TurkErrorCode"] == "AWS.MechanicalTurk.ServiceUnavailable"
+    assert "KeyError" not in response["Error"]["Message"]
+    assert "GetHIT" in caplog.text and "KeyError" in caplog.text
 
 
 def test_a_hit_type_is_one_with_its_values(rig: Rig) -> None:

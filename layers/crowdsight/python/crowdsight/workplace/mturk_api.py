@@ -5,7 +5,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel, OperationNotFoundError
 
 from crowdsight.clock import Clock
@@ -41,8 +40,7 @@ class MTurkApi:
         self._clock = clock
 
     def reply(self, request: ProxyRequest) -> Reply:
-        """The operation's answer, or its error in the form from which botocore makes a ClientError. Never raises for
-        what a caller sent."""
+        """The operation's answer, or its error in the form from which botocore makes a ClientError. Never raises."""
         try:
             return Reply(200, self._answer(request))
         except AccessRefused as error:
@@ -51,8 +49,9 @@ class MTurkApi:
             return Reply(400, self._fault(error))
         except ServiceFault as error:
             return Reply(500, self._fault(error))
-        except (ClientError, BotoCoreError):
-            logger.exception("an AWS service failed")
+        except Exception:
+            # The edge of the program: what nobody foresaw is logged whole, and the caller may try again.
+            logger.exception("request %s failed: %s", request.id, request.headers.get("x-amz-target"))
             return Reply(500, self._fault(ServiceFault()))
 
     def _answer(self, request: ProxyRequest) -> dict[str, Any]:
