@@ -3,14 +3,17 @@
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from crowdsight.workplace import qualification_records as lie
 from crowdsight.workplace.faults import NotQualified, WorkerError
 from crowdsight.workplace.listing import Wish
+from crowdsight.workplace.qualification_types import TYPES_LOOKED_THROUGH
 from crowdsight.workplace.qualifications import LOCALE, MASTERS, NUMBER_APPROVED, PERCENT_APPROVED
 from tests.contract.memory_dynamodb import MemoryDynamoDB
 from tests.contract.workplace_rig import HTML_QUESTION, OFFER, REQUESTER, Rig, refused
@@ -525,3 +528,20 @@ def test_a_workers_error_tells_what_is_wrong_and_nothing_of_the_type(rig: Rig) -
     with pytest.raises(WorkerError) as refusal:
         rig.accept(hit_id, ADA)
     assert refusal.value.code == "NotQualified"
+
+
+def test_a_search_among_very_many_types_goes_on_with_the_next_token(rig: Rig) -> None:
+    table = rig.wiring.workplace_table
+    item = table.get(lie.type_pk(make_type(rig.client)), "qualtype")
+    assert item is not None
+    kinds = [
+        replace(lie.type_from_item(item), qualification_type_id=f"3{number:029}", created_at_ms=rig.clock() + number)
+        for number in range(1, TYPES_LOOKED_THROUGH)
+    ]
+    kinds.append(replace(kinds[-1], qualification_type_id="3LAST", name="Knows dogs"))
+    table.put_many(map(lie.type_to_item, kinds))
+    query = {"Query": "dogs", "MustBeRequestable": True}
+    first = rig.client.list_qualification_types(**query)
+    assert first["NumResults"] == 0
+    second = rig.client.list_qualification_types(**query, NextToken=first["NextToken"])
+    assert [found["QualificationTypeId"] for found in second["QualificationTypes"]] == ["3LAST"]

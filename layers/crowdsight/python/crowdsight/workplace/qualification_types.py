@@ -19,6 +19,9 @@ from crowdsight.workplace.qualifications import (
 )
 
 TYPES_AT_ONCE = 100
+TYPES_LOOKED_THROUGH = 5_000
+"""A search that finds nothing in so many goes on with the next token."""
+
 _NOT_DISPOSED = (TypeStatus.ACTIVE, TypeStatus.INACTIVE)
 
 
@@ -159,12 +162,16 @@ class QualificationTypes:
     ) -> TypePage:
         """Types whose name, description or keywords have every word of `query`, by time of creation.
 
-        Those of the workplace come first. Others' are listed only while they are active.
+        Those of the workplace come first. Others' are listed only while they are active. A page may be shorter than
+        `limit`, or empty, and still have a next one.
         """
         words = query.casefold().split()
         found: list[OfferedType] = []
         size_bytes = 0
-        for kind in self._all(requester_id, must_be_own, start):
+        for number, kind in enumerate(self._all(requester_id, must_be_own, start)):
+            if number == TYPES_LOOKED_THROUGH:
+                return TypePage(found, start)
+            start = lie.type_start(kind)
             is_own = kind.requester_id == requester_id
             if (must_be_requestable and not kind.is_requestable) or not (is_own or kind.status is TypeStatus.ACTIVE):
                 continue
