@@ -27,10 +27,10 @@ class Site:
         self.prefix = prefix
         self._handle = load_handler("worker_site", self.rig.wiring).handler
 
-    def staff(self) -> Browser:
-        """A browser of one of the requester's staff, signed in."""
+    def staff(self, requester_id: str = REQUESTER) -> Browser:
+        """A browser of one of a requester's staff, signed in."""
         browser = Browser(lambda event: self._handle(event, None), self.prefix)
-        browser.sign_in(self.rig.wiring.sessions.invite_staff("Rita", REQUESTER))
+        browser.sign_in(self.rig.wiring.sessions.invite_staff("Rita", requester_id))
         return browser
 
     def browser(self, name: str) -> Browser:
@@ -250,7 +250,11 @@ def test_messages_go_both_ways_and_new_ones_are_marked_once(site: Site) -> None:
     assert "<b>Dark</b>" in inbox.text and "<b>" not in inbox.html
     reply = inbox.form("/requester/messages").with_field("text", "Yes")
     assert "Your answer is sent" in rita.follow(rita.press(reply)).text
-    assert rita.press(reply.with_field("worker", "ANOBODY")).status == 400
+    for message in ("", "ANOBODY", f"{site.rig.clock():015d}#3NOTHERE"):
+        assert rita.press(reply.with_field("message", message)).status == 400
+    sam = site.staff("A1OTHER")
+    stolen = Form(reply.action, "POST", sam.get("/requester").form("/sign-out").fields + reply.fields[1:])
+    assert "no such message" in sam.press(stolen).text
     assert "Messages 1 unread" in ada.get("/").text
     assert "Re: <b>Dark</b> New" in ada.get("/messages").text
     assert "New" not in ada.get("/messages").text

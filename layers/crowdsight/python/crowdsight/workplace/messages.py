@@ -28,6 +28,11 @@ class Message:
     sent_at_ms: int
     hit_id: str | None = None
 
+    @property
+    def start(self) -> str:
+        """Where a list of messages goes on after this one."""
+        return records.time_key(self.sent_at_ms, self.message_id)
+
 
 @dataclass(frozen=True)
 class MessagePage:
@@ -85,6 +90,13 @@ class Messages:
     def list_for_requester(self, requester_id: str, limit: int = 20, start: str | None = None) -> MessagePage:
         """What Workers wrote to a requester, newest first. A `start` that is no `next_start` gives the first page."""
         return self._list(records.requester_pk(requester_id), limit, start)
+
+    def find_for_requester(self, requester_id: str, start: str) -> Message | None:
+        """What a Worker wrote to this requester, by the message's `start`; None if nobody did."""
+        if not records.is_start(start):
+            return None
+        item = self._table.get(records.requester_pk(requester_id), f"{records.MESSAGES}{start}")
+        return _from_item(item) if item else None
 
     def _list(self, pk: str, limit: int, start: str | None) -> MessagePage:
         key = {"pk": pk, "sk": f"{records.MESSAGES}{start}"} if records.is_start(start) else None

@@ -122,16 +122,16 @@ class RequesterPages:
         return self._visits.page(request, "requester_messages.html", values, here="messages")
 
     def reply(self, request: Request) -> Response:
-        """Write to a Worker who wrote."""
+        """Write to a Worker who wrote to the requester."""
         staff = self._require_staff(request, is_form=True)
-        worker_id = _text(request, "worker", 64)
+        self._visits.count(request, "reply", staff.worker_id)
         subject, text = _text(request, "subject", MAX_SUBJECT_LENGTH), _text(request, "text", MAX_TEXT_LENGTH)
         if not subject or not text:
             raise BadForm("A message has a subject and a text.")
-        if self._visits.workplace.find_worker(worker_id) is None:
-            raise BadForm("There is no such Worker.")
-        self._visits.count(request, "reply", staff.worker_id)
-        self._messages.send_to_worker(worker_id, staff.requester_id, subject, text, None)
+        answered = self._messages.find_for_requester(staff.requester_id, _text(request, "message", 128))
+        if answered is None:
+            raise BadForm("There is no such message to reply to.")
+        self._messages.send_to_worker(answered.worker_id, staff.requester_id, subject, text)
         return see_other(f"{request.prefix}/requester/messages?sent=1")
 
     def show_pay(self, request: Request) -> Response:
