@@ -819,6 +819,9 @@ class TestPages:
         assert "a missing table" not in page.html
         assert f"request {REQUEST_ID} failed: GET /earnings" in caplog.text
         assert "a missing table" in caplog.text
+        answered = browser.answer("3ASSIGNMENT", answer="yes")
+        assert (answered.status, "framed" in answered.html) == (500, True)
+        assert "frame-ancestors 'self'" in answered.headers["Content-Security-Policy"]
 
     def test_every_error_has_a_status_and_a_heading(self) -> None:
         waiting: list[type[SiteError | faults.WorkplaceError]] = [SiteError, faults.WorkerError]

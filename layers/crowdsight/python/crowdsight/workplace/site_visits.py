@@ -24,6 +24,9 @@ from crowdsight.workplace.workers import Staff, Worker
 from crowdsight.workplace.workplace import Workplace
 
 ID = re.compile(r"[0-9A-Z]{1,64}")
+FRAMED_PATHS = ("/frames/", "/mturk/")
+"""How the addresses begin whose answers are shown in the question's frame."""
+
 _COOKIE = "crowdsight_session"
 
 
@@ -178,7 +181,7 @@ class Visits:
 
     def error(self, request: Request, status: int, heading: str, message: str) -> Response:
         """A page, or what is shown in the question's frame, that says what went wrong."""
-        if request.path.startswith("/frames/"):
+        if request.path.startswith(FRAMED_PATHS):
             return self.framed(request, status, heading, message)
         values = {"status": status, "heading": heading, "message": message}
         return self.page(request, "error.html", values, status=status)
