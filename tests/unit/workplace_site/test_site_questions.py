@@ -91,6 +91,15 @@ def test_fields_in_the_address_are_answers_too_and_reserved_names_are_not(
     ]
 
 
+def test_a_question_may_play_and_fill_the_screen_and_nothing_else(ada: Browser, workplace: WorkplaceInMemory) -> None:
+    page = ada.get(f"/hits/{workplace.offer()}")
+    assert page.frame["allow"] == "fullscreen; autoplay"
+    for answer in (page, ada.get(str(page.frame["src"]))):
+        denied = answer.headers["Permissions-Policy"]
+        assert "camera=()" in denied and "microphone=()" in denied
+        assert "autoplay" not in denied and "fullscreen" not in denied
+
+
 def test_only_another_sites_page_keeps_its_origin(ada: Browser, workplace: WorkplaceInMemory) -> None:
     external = workplace.offer("https://survey.example/", kind=QuestionKind.EXTERNAL)
     assert "allow-same-origin" in str(ada.get(f"/hits/{external}").frame["sandbox"])

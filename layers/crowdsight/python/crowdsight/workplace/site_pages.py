@@ -32,11 +32,12 @@ _OWN_CONTENT = (
 _FENCES = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # No page of ours needs any of a device's powers, and no question's page gets them.
+    # No page of ours needs any of a device's powers, and no question's page gets them, but to play and to fill the
+    # screen, which are not listed here, so that frame.html can hand them on.
     "Permissions-Policy": ", ".join(
         f"{feature}=()"
         for feature in (
-            *("accelerometer", "autoplay", "bluetooth", "camera", "clipboard-read", "display-capture", "fullscreen"),
+            *("accelerometer", "bluetooth", "camera", "clipboard-read", "display-capture"),
             *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
             *("payment", "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb"),
             "xr-spatial-tracking",
