@@ -80,7 +80,8 @@ class Settings:
     """The same for all Workers together that come from one network address."""
 
     sign_in_rate: int = 100
-    """Attempts to sign in from one network address in 15 minutes; of links to one e-mail address there are five."""
+    """Attempts to sign in from one network address in 15 minutes. Whatever is set here, five links are sent to one
+    e-mail address for one network address, and 25 for all."""
 
     sign_in_mail_sender: str = ""
     """Whom links to sign in by are sent from, an address or domain that Amazon SES has verified; empty for no mail."""

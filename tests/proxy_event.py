@@ -24,6 +24,7 @@ def proxy_event(
     resource: str | None = None,
     path_parameters: Mapping[str, str] | None = None,
     caller: Mapping[str, str] | None = None,
+    source_ip: str = "192.0.2.1",
 ) -> dict[str, Any]:
     """The event of a request to `address`: a path with its stage, `prefix`, and perhaps a query.
 
@@ -55,7 +56,7 @@ def proxy_event(
             "apiId": "abc123",
             "authorizer": dict(caller) if caller else None,
             "httpMethod": method,
-            "identity": {"sourceIp": "192.0.2.1", "userAgent": "curl/8", "accountId": None},
+            "identity": {"sourceIp": source_ip, "userAgent": "curl/8", "accountId": None},
             "path": url.path,
             "requestId": REQUEST_ID,
             "stage": "prod",

@@ -71,10 +71,11 @@ class Page(HTMLParser):
 class Browser:
     """`prefix`: the stage that the gateway serves under, "" for a domain of its own."""
 
-    def __init__(self, respond: Respond, prefix: str = "", scheme: str = "https") -> None:
+    def __init__(self, respond: Respond, prefix: str = "", scheme: str = "https", source_ip: str = "192.0.2.1") -> None:
         self._respond = respond
         self.prefix = prefix
         self.scheme = scheme
+        self.source_ip = source_ip
         self.cookies: dict[str, str] = {}
 
     def get(self, address: str, **options: Any) -> Page:
@@ -121,7 +122,15 @@ class Browser:
             sent["Content-Type"] = content_type
         if self.cookies and not is_from_frame:
             sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
-        event = proxy_event(method, address, prefix=self.prefix, headers=sent, body=body, is_base64=is_base64)
+        event = proxy_event(
+            method,
+            address,
+            prefix=self.prefix,
+            headers=sent,
+            body=body,
+            is_base64=is_base64,
+            source_ip=self.source_ip,
+        )
         page = Page(self._respond(event))
         for cookie in page.cookies:
             for name, morsel in SimpleCookie(cookie).items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from crowdsight.workplace.limits import MAX_LINKS, Limits, Rates
+from crowdsight.workplace.limits import MAX_LINKS, MAX_LINKS_OF_ALL, Limits, Rates
 from crowdsight.workplace.people import EmailTaken, People, checked_email
 from crowdsight.workplace.sessions import Link, Sessions, rotated, session_keys
 from crowdsight.workplace.site import WorkerSite
@@ -200,6 +200,24 @@ class TestSignInByMail:
         assert len(mailbox.links) == 9
         clock.move(900)
         assert ask(Browser(mail_site.respond)).status == 200
+
+    def test_who_asks_for_anothers_links_does_not_keep_them_from_signing_in(
+        self, mail_site: WorkerSite, mailbox: Mailbox, clock: StoppedClock
+    ) -> None:
+        clock.now_ms -= clock.now_ms % 900_000
+        for _ in range(MAX_LINKS + 1):
+            ask(Browser(mail_site.respond, source_ip="198.51.100.7"))
+        assert ask(Browser(mail_site.respond, source_ip="203.0.113.9")).status == 200
+
+    def test_there_are_25_links_for_an_address_also_without_rates(
+        self, workplace: WorkplaceInMemory, people: People, clock: StoppedClock, mailbox: Mailbox
+    ) -> None:
+        clock.now_ms -= clock.now_ms % 900_000
+        limits = Limits(workplace.table, clock, Rates())
+        site = WorkerSite(workplace, people, limits, clock, mailbox)  # type: ignore[arg-type]
+        for number in range(MAX_LINKS_OF_ALL + 1):
+            ask(Browser(site.respond, source_ip=f"198.51.100.{number // MAX_LINKS}"))
+        assert len(mailbox.links) == MAX_LINKS_OF_ALL
 
     def test_a_worker_makes_an_address_their_own_by_a_link_to_it(
         self, mail_site: WorkerSite, people: People, mailbox: Mailbox, sessions: Sessions

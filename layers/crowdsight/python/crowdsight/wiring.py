@@ -111,7 +111,7 @@ class Settings:
     session_secret: str = ""  # ARN or name; JSON {session_key}, and {previous_session_key} after a rotation
     worker_rate: int = 0  # of one Worker in a minute; 0: no limit, as with the next two
     network_rate: int = 0  # from one network address in a minute
-    sign_in_rate: int = 0  # from or for one address in a quarter of an hour
+    sign_in_rate: int = 0  # from one network address in a quarter of an hour
     mail_queue_url: str = ""  # where links to be sent by e-mail go; "": none are sent
     mail_sender: str = ""  # whom they are from
     workplace_url: str = ""  # what they lead to

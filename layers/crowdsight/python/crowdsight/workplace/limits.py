@@ -32,7 +32,9 @@ class Rates:
 MINUTE_S = 60
 QUARTER_S = 900
 MAX_LINKS = 5
-"""For one e-mail address in a quarter of an hour, so that nobody's mailbox is filled."""
+MAX_LINKS_OF_ALL = 25
+"""For one e-mail address in a quarter of an hour, asked for from one network address and from all, whatever the rates:
+so that nobody's mailbox is filled, and nobody keeps its owner from signing in without many networks."""
 
 
 class Limits:
@@ -55,9 +57,10 @@ class Limits:
         """One more attempt to sign in from this network address. Raises TooOften."""
         self._count("sign-in network", network_of(source_ip), self._rates.sign_in, QUARTER_S)
 
-    def count_link(self, email: str) -> None:
-        """One more link for this e-mail address. Raises TooOften."""
-        self._count("link", email, min(self._rates.sign_in, MAX_LINKS), QUARTER_S)
+    def count_link(self, email: str, source_ip: str) -> None:
+        """One more link for this e-mail address, asked for from this network address. Raises TooOften."""
+        self._count("link network", f"{network_of(source_ip)} {email}", MAX_LINKS, QUARTER_S)
+        self._count("link", email, MAX_LINKS_OF_ALL, QUARTER_S)
 
     def _count(self, what: str, who: str, times: int, window_s: int) -> None:
         if times == 0:

@@ -68,7 +68,7 @@ class SignInPages:
         email = _email_in(request)
         with not_too_often():
             self._visits.limits.count_sign_in(request.source_ip)
-            self._visits.limits.count_link(email)
+            self._visits.limits.count_link(email, request.source_ip)
         mail.send(self._visits.sessions.make_link(email, browser))
         return self._visits.page(request, "link_sent.html", {"email": email})
 
@@ -100,7 +100,7 @@ class SignInPages:
         email = _email_in(request)
         with not_too_often():
             self._visits.limits.count_sign_in(request.source_ip)
-            self._visits.limits.count_link(email)
+            self._visits.limits.count_link(email, request.source_ip)
         mail.send(self._visits.sessions.make_link(email, session.token, session.worker_id))
         return self._visits.page(request, "link_sent.html", {"email": email})
 
