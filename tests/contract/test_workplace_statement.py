@@ -161,3 +161,21 @@ def test_a_csv_says_the_same_and_holds_no_formula() -> None:
             "reference": "'@7",
         },
     ]
+
+
+def test_what_is_approved_by_itself_is_booked_when_it_is_written_not_when_it_was_due(
+    rig: Rig, statements: Statements
+) -> None:
+    hit_id = rig.create_hit(AutoApprovalDelayInSeconds=86_400)["HITId"]
+    assignment_id = rig.submit(hit_id, ADA)
+    due_ms = rig.clock() + 86_400_000
+    rig.clock.move(20 * 86_400)  # from 15 November
+    payroll = rig.workplace.payroll
+    assert payroll.lines("A1CROWDSIGHT00", "2026-11-01", "2026-11-30") == []
+    rig.sweep()
+    assert rig.workplace.get_assignment(assignment_id).approved_at_ms == due_ms
+    assert payroll.lines("A1CROWDSIGHT00", "2026-11-01", "2026-11-30") == []
+    (line,) = payroll.lines("A1CROWDSIGHT00", "2026-12-05", "2026-12-05")
+    assert (line.worker_id, line.paid, line.reward_cents) == (ADA, 1, 5)
+    assert [entry.at_ms for entry in statements.of_month(ADA, "2026-12").earnings] == [rig.clock()]
+    assert rig.audit().discrepancies == []

@@ -24,6 +24,9 @@ def next_due_change(
 ) -> Change | None:
     """What time alone has brought about first, or None when the HIT is up to date.
 
+    What is found late, an assignment's approval say, has the moment at which it was due; the money that it moves is
+    booked at `now_ms`, so that nothing is added to a period that is over.
+
     `assignments` are all of the HIT's, `policies` its own. One call brings one kind of thing for at most
     CHANGES_AT_ONCE assignments; call again with what is then. `can_pay`: whether the requester can pay for one more
     assignment, which nothing here needs but a review policy.
@@ -40,7 +43,8 @@ def next_due_change(
     changed = {after.assignment_id: after for _, after in change.assignments}
     left = [changed.get(assignment.assignment_id, assignment) for assignment in everything]
     next_due_ms = min((moment[0] for moment in _moments(change.after, left)), default=None)
-    return replace(change, after=replace(change.after, next_due_at_ms=next_due_ms))
+    booked = tuple(replace(entry, at_ms=now_ms) for entry in change.entries)
+    return replace(change, after=replace(change.after, next_due_at_ms=next_due_ms), entries=booked)
 
 
 def _first(

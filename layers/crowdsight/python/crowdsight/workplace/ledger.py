@@ -21,7 +21,8 @@ class Account:
 class LedgerEntry:
     """One change of a requester's balances, as differences.
 
-    `key` is made from what the entry is for, so that the same thing is never booked twice.
+    `key` is made from what the entry is for, so that the same thing is never booked twice. `at_ms`: when it was booked,
+    which can be after it was due.
     `kind`: `fund`, `hold`, `release`, `pay`, `bonus`. A `pay` or `bonus` entry also names the Worker and splits what
     was spent into `reward_cents`, which the Worker got, and `fee_cents`.
     """
