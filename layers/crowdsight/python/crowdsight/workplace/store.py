@@ -250,10 +250,10 @@ class Store:
         ]
         if before is None:
             steps.append(table.put_step("pointer", records.pointer_to_item(after), "attribute_not_exists(pk)"))
-            expression = "SET assignment_sk = :sk ADD times :one"
-            condition = "attribute_not_exists(pk) OR times < :most AND attribute_not_exists(assignment_sk)"
-            values = {"sk": records.assignment_sk(after), "one": 1, "most": MAX_TAKES}
-            steps.append(table.update_step("holder", *holder, expression, condition, values))
+            take = "SET assignment_sk = :sk ADD times :one"
+            may_take = "attribute_not_exists(pk) OR times < :most AND attribute_not_exists(assignment_sk)"
+            taken = {"sk": records.assignment_sk(after), "one": 1, "most": MAX_TAKES}
+            steps.append(table.update_step("holder", *holder, take, may_take, taken))
             steps.append(table.put_step("hand", records.assignment_to_hand_item(after)))
         elif after.status in (AssignmentStatus.RETURNED, AssignmentStatus.ABANDONED):
             steps.append(table.update_step("holder", *holder, "REMOVE assignment_sk"))
