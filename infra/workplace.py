@@ -34,7 +34,7 @@ class WorkplaceStack(Stack):
 
     Whatever meets an event first sends it, to any queue or topic of the account whose own policy lets MTurk send, as
     programs written for MTurk set it; `workplace.senders` looks. So nobody can have the workplace send to a queue whose
-    owner did not ask for it.
+    owner does not let MTurk send. To one that does, any requester can, as on MTurk.
     """
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, **options: Any) -> None:

@@ -1,8 +1,11 @@
 """How a notification leaves: by Amazon SQS or SNS, to a queue or topic whose own policy lets Mechanical Turk send.
 
-The roles of this workplace may send to every queue and topic of its account. So that no requester can have anything
-sent to another's, what counts is what MTurk asks for: a statement of the destination's policy that allows the service
-principal below (MTurk's API reference, Notification Handling Using Amazon SQS, and Using Amazon SNS).
+The roles of this workplace may send to every queue and topic of its account. So that nothing is sent where nobody asked
+for it, what counts is what MTurk asks for: a statement of the destination's policy that allows the service principal
+below (MTurk's API reference, Notification Handling Using Amazon SQS, and Using Amazon SNS).
+
+That principal is the same for all requesters, as on MTurk: whoever knows a queue that lets it send can have their own
+HITs' events sent there. Each document names its requester as `CustomerId`, by which a program tells its own.
 """
 
 import json
