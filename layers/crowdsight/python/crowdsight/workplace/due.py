@@ -50,7 +50,7 @@ def next_due_change(
 def _first(
     hit: Hit, assignments: list[Assignment], due: list[_Moment], policies: ReviewPolicies, can_pay: bool
 ) -> Change:
-    at_ms, kind, assignment = due[0]
+    at_ms, kind, _ = due[0]
     together: list[tuple[Assignment, int]] = []
     for moment in due[:CHANGES_AT_ONCE]:
         if moment[1] != kind:
@@ -59,8 +59,9 @@ def _first(
             together.append((moment[2], moment[0]))
     match kind:
         case "assignment review":
-            assert assignment is not None and policies.assignment is not None
-            return reviewing.review_assignment(hit, assignment, policies.assignment, at_ms, can_pay)
+            if policies.assignment is None:
+                raise ValueError("a review is due, and the HIT's policies are not given")
+            return reviewing.review_assignment(hit, together[0][0], policies.assignment, at_ms, can_pay)
         case "HIT review":
             return reviewing.review_hit(hit, assignments, policies, can_pay)
         case "expiry":

@@ -22,10 +22,7 @@ from crowdsight.workplace.workers import Worker
 ALL_TYPES = "qualtypes"
 """The `open` index's key for types that are not disposed."""
 
-STANDING = "worker"
-"""How the sort keys of a Worker, of their qualifications and of their requests begin: one query finds them all."""
-
-_QUALIFICATION, _REQUEST = f"{STANDING}#qualification#", f"{STANDING}#request#"
+_QUALIFICATION, _REQUEST = f"{records.STANDING}#qualification#", f"{records.STANDING}#request#"
 
 
 def type_pk(qualification_type_id: str) -> str:
@@ -155,7 +152,7 @@ def pointer_to_item(request: QualificationRequest) -> Item:
 
 
 def standing_from_items(items: Iterable[Item]) -> Standing | None:
-    """A Worker's standing, out of all items under them whose keys begin with `STANDING`; None without one."""
+    """A Worker's standing, out of all items under them whose keys begin with `records.STANDING`; None without one."""
     worker: Worker | None = None
     qualifications: dict[str, Qualification] = {}
     requests: dict[str, QualificationRequest] = {}

@@ -70,7 +70,7 @@ class QualificationStore:
 
     def find_standing(self, worker_id: str) -> Standing | None:
         """The Worker with all that they hold and asked for, at this moment; None if there is no such Worker."""
-        return lie.standing_from_items(self.table.query_all(records.worker_pk(worker_id), lie.STANDING))
+        return lie.standing_from_items(self.table.query_all(records.worker_pk(worker_id), records.STANDING))
 
     def find_qualification(self, qualification_type_id: str, worker_id: str) -> Qualification | None:
         """What the Worker holds or held of the type."""

@@ -112,7 +112,7 @@ def _plurality(member: Member) -> PluralityPolicy:
     given = _Parameters("HITReviewPolicy", member, PLURALITY)
     policy = PluralityPolicy(
         question_ids=given.question_ids("QuestionIds"),
-        threshold=_required(given, "QuestionAgreementThreshold", given.number("QuestionAgreementThreshold", 0, 100)),
+        threshold=given.required("QuestionAgreementThreshold", given.number("QuestionAgreementThreshold", 0, 100)),
         disregard_rejected=given.flag("DisregardAssignmentIfRejected"),
         disregard_below=given.number("DisregardAssignmentIfKnownAnswerScoreIsLessThan", 0, 101),
         judging=Judging(
@@ -163,9 +163,17 @@ class _Parameters:
 
     def question_ids(self, name: str) -> tuple[str, ...]:
         values = self._left.pop(name.lower(), {}).get("Values", ())
-        ids = dict.fromkeys(id.strip() for value in values for id in value.split(",") if id.strip())
+        names = (part.strip() for value in values for part in value.split(","))
+        ids = dict.fromkeys(question_id for question_id in names if question_id)
         self._refuse_too_many(name, len(ids))
-        return _required(self, name, tuple(ids))
+        if not ids:
+            raise self.refusal(name, "is required")
+        return tuple(ids)
+
+    def required(self, name: str, value: Found | None) -> Found:
+        if value is None:
+            raise self.refusal(name, "is required")
+        return value
 
     def _refuse_too_many(self, name: str, questions: int) -> None:
         if questions > MAX_QUESTIONS:
@@ -217,13 +225,6 @@ class _Parameters:
         if len(values) != 1:
             raise self.refusal(name, "must have one value")
         return read(str(values[0]).strip())
-
-
-def _required(given: _Parameters, name: str, value: Found | None) -> Found:
-    if not value and value != 0:
-        raise given.refusal(name, "is required")
-    assert value is not None
-    return value
 
 
 def _given(given: _Parameters, name: str, value: int | None) -> int:

@@ -48,20 +48,20 @@ def review_assignment(
     hit: Hit, assignment: Assignment, policy: KnownAnswersPolicy, at_ms: int, can_pay: bool
 ) -> Change:
     """Apply ScoreMyKnownAnswers to an assignment that was submitted. `can_pay`: for one more assignment."""
-    id = assignment.assignment_id
+    assignment_id = assignment.assignment_id
     known = score_known_answers(read_values(assignment.answer_xml or ""), policy.key)
     results = [
-        Result(ASSIGNMENT, id, "KnownAnswerCorrect", str(int(correct)), question)
+        Result(ASSIGNMENT, assignment_id, "KnownAnswerCorrect", str(int(correct)), question)
         for question, correct in known.correct.items()
     ]
-    results.append(Result(ASSIGNMENT, id, "KnownAnswerScore", str(known.score)))
+    results.append(Result(ASSIGNMENT, assignment_id, "KnownAnswerScore", str(known.score)))
     count = f"{sum(known.correct.values())} of {len(known.correct)}"
-    actions = [Action("review", ASSIGNMENT, id, f"{count} known answers are correct.")]
+    actions = [Action("review", ASSIGNMENT, assignment_id, f"{count} known answers are correct.")]
     scored = replace(assignment, known_answer_score=known.score)
     change = lifecycle.note(hit, assignment, scored, at_ms)
     change, judged = _judge(change, scored, known.score, policy.judging, at_ms)
     change, extended = _extend(change, known.score, policy.extending, at_ms, can_pay)
-    review = Review(ASSIGNMENT, id, at_ms, tuple(results), (*actions, *judged, *extended))
+    review = Review(ASSIGNMENT, assignment_id, at_ms, tuple(results), (*actions, *judged, *extended))
     return replace(change, reviews=(review,))
 
 
@@ -72,18 +72,17 @@ def review_hit(hit: Hit, assignments: Iterable[Assignment], policies: ReviewPoli
     """
     at_ms = hit.reviewable_at_ms or 0
     seen = [each for each in assignments if each.status in SEEN_BY_REQUESTERS and (each.submitted_at_ms or 0) <= at_ms]
-    round = _begin_round(seen, policies.hit, at_ms) if policies.hit else None
-    if round is None or policies.hit is None or not round.considered:
+    begun = _begin_round(seen, policies.hit, at_ms) if policies.hit else None
+    if begun is None or policies.hit is None or not begun.considered:
         return _end_round(lifecycle.note_round(hit, at_ms), at_ms)
-    waiting = [each for each in round.considered.values() if each.agreement_round_ms != at_ms]
-    if waiting:
-        change: Change | None = None
-        for assignment in waiting[:CHANGES_AT_ONCE]:
-            part = _review_worker(change.after if change else hit, assignment, round, policies.hit)
-            change = then(change, part) if change else part
-        assert change is not None
-        return change
-    return _conclude(hit, round, policies.hit, can_pay)
+    waiting = [each for each in begun.considered.values() if each.agreement_round_ms != at_ms]
+    if not waiting:
+        return _conclude(hit, begun, policies.hit, can_pay)
+    first, *others = waiting[:CHANGES_AT_ONCE]
+    change = _review_worker(hit, first, begun, policies.hit)
+    for assignment in others:
+        change = then(change, _review_worker(change.after, assignment, begun, policies.hit))
+    return change
 
 
 def _begin_round(seen: list[Assignment], policy: PluralityPolicy, at_ms: int) -> _Round:
@@ -101,41 +100,41 @@ def _is_disregarded(assignment: Assignment, policy: PluralityPolicy, at_ms: int)
     return policy.disregard_below is not None and score is not None and score < policy.disregard_below
 
 
-def _review_worker(hit: Hit, assignment: Assignment, round: _Round, policy: PluralityPolicy) -> Change:
-    id, at_ms = assignment.assignment_id, round.acts_at_ms
-    agreement = round.agreement.of_worker(read_values(assignment.answer_xml or ""))
+def _review_worker(hit: Hit, assignment: Assignment, begun: _Round, policy: PluralityPolicy) -> Change:
+    assignment_id, at_ms = assignment.assignment_id, begun.acts_at_ms
+    agreement = begun.agreement.of_worker(read_values(assignment.answer_xml or ""))
     results = [
-        Result(ASSIGNMENT, id, "PluralityAnswersCorrect", str(agreement.agreed)),
-        Result(ASSIGNMENT, id, "PluralityAnswersIncorrect", str(agreement.disagreed)),
+        Result(ASSIGNMENT, assignment_id, "PluralityAnswersCorrect", str(agreement.agreed)),
+        Result(ASSIGNMENT, assignment_id, "PluralityAnswersIncorrect", str(agreement.disagreed)),
     ]
-    noted = replace(assignment, agreement_round_ms=round.at_ms)
+    noted = replace(assignment, agreement_round_ms=begun.at_ms)
     change = lifecycle.note(hit, assignment, noted, at_ms)
     count = f"{agreement.agreed} of {agreement.agreed + agreement.disagreed}"
-    actions = [Action("review", ASSIGNMENT, id, f"{count} answers are the agreed ones.")]
+    actions = [Action("review", ASSIGNMENT, assignment_id, f"{count} answers are the agreed ones.")]
     if agreement.score is not None:
-        results.append(Result(ASSIGNMENT, id, "WorkerAgreementScore", str(agreement.score)))
+        results.append(Result(ASSIGNMENT, assignment_id, "WorkerAgreementScore", str(agreement.score)))
         change, judged = _judge(change, noted, agreement.score, policy.judging, at_ms)
         actions += judged
-    return replace(change, reviews=(Review(HIT, id, round.at_ms, tuple(results), tuple(actions)),))
+    return replace(change, reviews=(Review(HIT, assignment_id, begun.at_ms, tuple(results), tuple(actions)),))
 
 
-def _conclude(hit: Hit, round: _Round, policy: PluralityPolicy, can_pay: bool) -> Change:
+def _conclude(hit: Hit, begun: _Round, policy: PluralityPolicy, can_pay: bool) -> Change:
     results = []
-    for question, agreed in round.agreement.answers.items():
+    for question, agreed in begun.agreement.answers.items():
         found = [("AgreedAnswerFound", "true" if agreed else "false")]
         if agreed:
             found.append(("AgreedAnswer", "|".join(sorted(agreed.values))))
             found.append(("AnswerAgreementScore", str(agreed.score)))
         results += [Result(HIT, hit.hit_id, key, value, question) for key, value in found]
-    score = round.agreement.score
+    score = begun.agreement.score
     results.append(Result(HIT, hit.hit_id, "HitAgreementScore", str(score)))
-    questions = len(round.agreement.answers)
-    agreed_on = sum(answer is not None for answer in round.agreement.answers.values())
+    questions = len(begun.agreement.answers)
+    agreed_on = sum(answer is not None for answer in begun.agreement.answers.values())
     actions = [Action("review", HIT, hit.hit_id, f"{agreed_on} of {questions} questions have an agreed answer.")]
-    change = lifecycle.note_round(hit, round.at_ms)
-    change, extended = _extend(change, score, policy.extending, round.acts_at_ms, can_pay)
-    review = Review(HIT, hit.hit_id, round.at_ms, tuple(results), (*actions, *extended))
-    return _end_round(replace(change, reviews=(review,)), round.acts_at_ms)
+    change = lifecycle.note_round(hit, begun.at_ms)
+    change, extended = _extend(change, score, policy.extending, begun.acts_at_ms, can_pay)
+    review = Review(HIT, hit.hit_id, begun.at_ms, tuple(results), (*actions, *extended))
+    return _end_round(replace(change, reviews=(review,)), begun.acts_at_ms)
 
 
 def _end_round(change: Change, at_ms: int) -> Change:
@@ -149,28 +148,32 @@ def _judge(
 ) -> tuple[Change, list[Action]]:
     """Approve or reject by score; what is done already is done, and nothing is taken back."""
     actions = []
-    id, status = assignment.assignment_id, assignment.status
+    assignment_id, status = assignment.assignment_id, assignment.status
     if judging.approve_from is not None and score >= judging.approve_from:
         if status is AssignmentStatus.SUBMITTED:
             change = then(change, lifecycle.approve(change.after, assignment, judging.approve_reason, at_ms))
-        actions.append(_judged("approve", id, "Approved", "Already approved", status, AssignmentStatus.APPROVED))
+        actions.append(
+            _judged("approve", assignment_id, "Approved", "Already approved", status, AssignmentStatus.APPROVED)
+        )
         status = AssignmentStatus.APPROVED if status is AssignmentStatus.SUBMITTED else status
         assignment = replace(assignment, status=status)
     if judging.reject_below is not None and score < judging.reject_below:
         if status is AssignmentStatus.SUBMITTED:
             change = then(change, lifecycle.reject(change.after, assignment, judging.reject_reason, at_ms))
-        actions.append(_judged("reject", id, "Rejected", "Already rejected", status, AssignmentStatus.REJECTED))
+        actions.append(
+            _judged("reject", assignment_id, "Rejected", "Already rejected", status, AssignmentStatus.REJECTED)
+        )
     return change, actions
 
 
 def _judged(
-    name: str, id: str, done: str, done_before: str, status: AssignmentStatus, wanted: AssignmentStatus
+    name: str, assignment_id: str, done: str, done_before: str, status: AssignmentStatus, wanted: AssignmentStatus
 ) -> Action:
     if status is AssignmentStatus.SUBMITTED:
-        return Action(name, ASSIGNMENT, id, done)
+        return Action(name, ASSIGNMENT, assignment_id, done)
     if status is wanted:
-        return Action(name, ASSIGNMENT, id, done_before)
-    return Action(name, ASSIGNMENT, id, f"The assignment is {status.value} already.", INVALID_STATE)
+        return Action(name, ASSIGNMENT, assignment_id, done_before)
+    return Action(name, ASSIGNMENT, assignment_id, f"The assignment is {status.value} already.", INVALID_STATE)
 
 
 def _extend(
