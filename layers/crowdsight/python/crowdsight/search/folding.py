@@ -9,12 +9,14 @@ Short segments are merged with what is new. Longer ones are merged, four of one 
 al., "The Log-Structured Merge-Tree", 1996), so that an entry is rewritten as often as the collection grows fourfold,
 and a search meets few segments. What was removed is noted beside its segment, and erased when that is rewritten: when
 it is merged, a quarter of it is gone, or a day later.
+
+As long as a segment is damaged, the log keeps what the segment may have, and all removals: there they hide what it has.
 """
 
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
@@ -68,13 +70,19 @@ class Contended(Exception):
 
 @dataclass(frozen=True)
 class _Change:
-    """The segments as they will be; names that were written and replaced; entries that came and went."""
+    """The segments as they will be; names that were written and replaced; entries that came and went.
+
+    `put_ids`, `removed_keys`: what the log need not say any more; `left`: how much of what was read of it remains.
+    """
 
     segments: Sequence[Segment]
     written: Sequence[str] = ()
     replaced: Sequence[str] = ()
     put: int = 0
     removed: int = 0
+    put_ids: Sequence[str] = ()
+    removed_keys: NDArray[np.bytes_] = field(default_factory=lambda: np.empty(0, "S1"))
+    left: int = 0
 
 
 class Folding:
@@ -148,15 +156,19 @@ class Folding:
         """How many entries came and went. Raises Contended."""
         account = dirty.account
         prefix = self._prefix_of(account)
-        put = removed = attempts = 0
+        put = removed = attempts = left = 0
         damaged: set[str] = set()
         while True:
-            log = self._log.read(account, self._round_entries)
+            limit = self._round_entries + left
+            log = self._log.read(account, limit)
             current = self._manifests.read(prefix)
             self._log.see(account, current.manifest.version)
             being_written = self._clear_abandoned(account, current.manifest)
             retired = self._delete_retired(account, current.manifest)
             change = self._fold(account, current.manifest, log, damaged) if len(log) else None
+            if change is None and len(log) >= limit:
+                left = len(log)  # none of it can be folded, but perhaps what comes after it
+                continue
             change = change or self._merge(account, current.manifest, damaged)
             if change is None and retired == current.manifest.retired:
                 break
@@ -172,26 +184,37 @@ class Folding:
                     raise Contended(account) from None
                 continue
             self._log.see(account, manifest.version)
-            self._log.drop(account, log)
+            self._log.drop(account, change.put_ids, change.removed_keys)
             self._log.end_segments(account, change.written)
             put += change.put
             removed += change.removed
+            left = change.left
             if is_over():
                 return put, removed
-        is_tidy = not retired and not being_written and not any(each.deletions for each in current.manifest.segments)
+        is_tidy = (
+            not len(log)
+            and not retired
+            and not being_written
+            and not any(each.deletions for each in current.manifest.segments)
+        )
         if is_tidy:
             self._log.set_clean(dirty)
         return put, removed
 
-    def _fold(self, account: str, manifest: Manifest, log: Log, damaged: set[str]) -> _Change:
-        """The log's entries in segments, and its removals beside them."""
+    def _fold(self, account: str, manifest: Manifest, log: Log, damaged: set[str]) -> _Change | None:
+        """The log's entries in segments, and its removals beside them, if damaged segments leave anything to be done.
+
+        What a damaged segment may have stays in the log, and so do all removals.
+        """
         prefix = self._prefix_of(account)
         new = log.rows.without(self._log.gone(account)) if len(log.rows) else log.rows
         kept: list[Segment] = []
         short: list[Segment] = []
         written: list[str] = []
         replaced: list[str] = []
+        unsure = np.empty(0, "S1")
         removed = 0
+        is_sound = True
         for segment in manifest.segments:
             try:
                 new = self._without_those_of(prefix, segment, new)
@@ -199,12 +222,16 @@ class Folding:
             except Damaged as error:
                 self._tell(account, segment, error, damaged)
                 kept.append(segment)  # what can be read of it later is not lost
+                is_sound = False
+                may_be_there = self._segments.may_have(prefix, segment, new.keys)
+                unsure = np.concatenate([unsure, new.keys[may_be_there]])
+                new = new.take(~may_be_there)
                 continue
             lost = len(deleted) - (segment.rows - segment.living_rows)
-            removed += lost
             if segment.rows - len(deleted) < FULL_ROWS and (len(new) or len(deleted)):
                 short.append(segment)
             elif lost:
+                removed += lost
                 changed = self._with_deletions(account, segment, deleted)
                 kept.append(changed)
                 written += changed.names[1:]
@@ -214,17 +241,26 @@ class Folding:
         pool = [new]
         for segment in short:
             try:
-                pool.append(self._segments.living(prefix, segment).without(log.removed))
-                replaced += segment.names
+                living = self._segments.living(prefix, segment)
             except Damaged as error:
                 self._tell(account, segment, error, damaged)
                 kept.append(segment)
+                is_sound = False
+                continue
+            pool.append(living.without(log.removed))
+            removed += len(living) - len(pool[-1])
+            replaced += segment.names
         put = len(new)
         merged = gather(pool, self._dimensions)
         del pool, new
         added = self._write(account, merged) if len(merged) else []
-        names = [name for segment in added for name in segment.names]
-        return _Change([*kept, *added], written + names, replaced, put, removed)
+        written += [name for segment in added for name in segment.names]
+        put_ids = [put_id for put_id, keys in log.put_keys.items() if not np.isin(keys, unsure).any()]
+        removed_keys = log.removed if is_sound else log.removed[:0]
+        if not (written or replaced or put_ids or len(removed_keys)):
+            return None
+        left = len(log) - sum(len(log.put_keys[put_id]) for put_id in put_ids) - len(removed_keys)
+        return _Change([*kept, *added], written, replaced, put, removed, put_ids, removed_keys, left)
 
     def _merge(self, account: str, manifest: Manifest, damaged: set[str]) -> _Change | None:
         """Some segments in one, if that is due."""

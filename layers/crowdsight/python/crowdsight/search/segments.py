@@ -253,6 +253,14 @@ class Segments:
         rows[candidates] = list(each(row_of, candidates))
         return rows
 
+    def may_have(self, prefix: str, segment: Segment, keys: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+        """Which of the keys [keys] a segment that is damaged may have, as far as that can be told."""
+        try:
+            known = self._array(prefix, segment, HASHES, "<u8")
+        except Damaged:
+            return np.ones(len(keys), np.bool_)
+        return np.isin(hashes_of(keys), known)
+
     def vectors_of(self, prefix: str, segment: Segment, rows: NDArray[np.int64], space: str) -> NDArray[np.float16]:
         """The vectors [rows, dimensions] of some rows."""
         cells = self.cells(prefix, segment, space)

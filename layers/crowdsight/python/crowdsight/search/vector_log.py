@@ -39,12 +39,12 @@ ITEM_BYTES = 300_000
 class Log:
     """What was put and removed. `rows`: the entries put and not removed; `removed`: keys [n].
 
-    `put_ids`: of the items read; `length`: how much was put and removed, all in all. `manifest_version`: what was
-    dropped is in the manifest of this version, and in later ones.
+    `put_keys`: by their ids the items read, each with the keys that were put in it; `length`: how much was put and
+    removed, all in all. `manifest_version`: what was dropped is in the manifest of this version, and in later ones.
     """
 
     rows: Rows
-    put_ids: tuple[str, ...]
+    put_keys: Mapping[str, NDArray[np.bytes_]]
     removed: NDArray[np.bytes_]
     length: int
     manifest_version: int
@@ -119,12 +119,12 @@ class VectorLog:
             start_key = page.next_key
             pages += 1
         removed_keys = as_keys(removed)
-        rows = gather([self._rows(item) for item in puts], self._dimensions).without(removed_keys)
+        put = {item["sk"].removeprefix(PUT): self._rows(item) for item in puts}
+        rows = gather(list(put.values()), self._dimensions).without(removed_keys)
         if pages > 1 and len(rows):
             # Between two pages a refresh may have dropped an entry that was read, and its removal that was not.
             rows = rows.without(self.gone(account))
-        put_ids = tuple(item["sk"].removeprefix(PUT) for item in puts)
-        return Log(rows, put_ids, removed_keys, length, version)
+        return Log(rows, {put_id: each.keys for put_id, each in put.items()}, removed_keys, length, version)
 
     def gone(self, account: str) -> NDArray[np.bytes_]:
         """The keys [n] that must not be put back."""
@@ -144,12 +144,12 @@ class VectorLog:
         except ConditionFailed:
             pass  # another refresh was quicker
 
-    def drop(self, account: str, log: Log) -> None:
-        """Forget what a manifest in force now holds."""
+    def drop(self, account: str, put_ids: Sequence[str], removed: NDArray[np.bytes_]) -> None:
+        """Forget what a manifest in force now holds: items that were put, and keys that were removed."""
         pk = self._pk(account)
         # Entries put go first: else one that was removed would be there again, for as long as this is cut in between.
-        self._table.delete_many((pk, f"{PUT}{put_id}") for put_id in log.put_ids)
-        self._table.delete_many((pk, f"{REMOVE}{key.decode()}") for key in log.removed)
+        self._table.delete_many((pk, f"{PUT}{put_id}") for put_id in put_ids)
+        self._table.delete_many((pk, f"{REMOVE}{key.decode()}") for key in removed)
 
     # Segments being written
 
