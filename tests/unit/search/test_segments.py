@@ -108,6 +108,19 @@ def test_the_rows_of_keys_are_found_and_of_others_it_is_told(segments: Segments,
     assert len(segments.find(PREFIX, segment, as_keys([]))) == 0
 
 
+def test_a_key_that_is_read_by_itself_and_is_not_what_its_hash_says_is_damage(segments: Segments, s3: MemoryS3) -> None:
+    written = many(50)
+    segment = segments.write(PREFIX, "one", written)
+    object_key = f"{PREFIX}/segments/one.keys"
+    data = bytearray(s3.get_object("images", object_key)["Body"].read())
+    data[0] ^= 1
+    s3.put_object("images", object_key, bytes(data), "")
+    assert segments.find(PREFIX, segment, written.keys[1:3]).tolist() == [1, 2]
+    assert segments.find(PREFIX, segment, as_keys(["other"])).tolist() == [-1]
+    with pytest.raises(Damaged, match=r"one\.keys"):
+        segments.find(PREFIX, segment, written.keys[:1])
+
+
 def test_rows_that_were_deleted_are_not_among_the_living(segments: Segments) -> None:
     written = many(20)
     segment = segments.write(PREFIX, "one", written)

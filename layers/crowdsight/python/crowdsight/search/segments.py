@@ -244,8 +244,11 @@ class Segments:
         def row_of(at: int) -> int:
             row = int(found[at])
             while row < len(known) and known[row] == wanted[at]:  # keys that share a hash follow each other
-                if key_of(row) == keys[at]:
+                key = key_of(row)
+                if key == keys[at]:
                     return row
+                if hashes_of(np.array([key]))[0] != known[row]:
+                    raise Damaged(f"key {row} of {object_key} is not what its hash says")
                 row += 1
             return -1
 
