@@ -16,7 +16,7 @@ from crowdsight.search.folding import (
     Folding,
 )
 from crowdsight.search.index import Entry, Filter
-from crowdsight.search.manifest import Manifests
+from crowdsight.search.manifest import ManifestMissing, Manifests
 from crowdsight.search.objects import Objects
 from crowdsight.search.s3_index import S3VectorIndex
 from crowdsight.search.segment_layout import EXACT_ROWS
@@ -377,6 +377,28 @@ def test_an_unreadable_manifest_stops_its_own_account_only(
     assert (refreshed.put, refreshed.failed) == (1, 1)
     assert "ann" in caplog.text
     assert memory_world.index.stats("bob").segments == 1
+
+
+def test_a_manifest_that_is_missing_is_no_empty_index(memory_world: World, caplog: pytest.LogCaptureFixture) -> None:
+    for account in ("ann", "bob"):
+        memory_world.index.put(account, [entry("a")])
+    memory_world.index.refresh()
+    memory_world.index.put("ann", [entry("b")])
+    memory_world.index.put("bob", [entry("b")])
+    manifest = memory_world.s3.get_object(Bucket="images", Key=MANIFEST)["Body"].read()
+    memory_world.s3.delete_objects(Bucket="images", Delete={"Objects": [{"Key": MANIFEST}]})
+    other = memory_world.new_index()
+    with pytest.raises(ManifestMissing, match="version 0, not 1"):
+        keys_found(other)
+    with pytest.raises(ManifestMissing):
+        other.put("ann", entries(0, FULL_ROWS))
+    refreshed = other.refresh()
+    assert (refreshed.put, refreshed.failed) == (1, 1)
+    assert MANIFEST not in memory_world.object_keys() and "ann" in caplog.text
+    assert keys_found(memory_world.new_index(), "bob") == ["a", "b"]
+    memory_world.s3.put_object(Bucket="images", Key=MANIFEST, Body=manifest, ContentType="")
+    memory_world.tidy()
+    check_has(memory_world, ["a", "b"])
 
 
 def test_vectors_that_do_not_fit_the_spaces_are_refused(memory_world: World) -> None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from crowdsight.clock import Clock
 from crowdsight.dynamodb import Unprocessed
 from crowdsight.search.index import Refreshed
-from crowdsight.search.manifest import Manifest, Manifests, Retired, UnknownFormat
+from crowdsight.search.manifest import Current, Manifest, ManifestMissing, Manifests, Retired, UnknownFormat
 from crowdsight.search.objects import DeletionFailed, ObjectChanged
 from crowdsight.search.rows import Rows, gather
 from crowdsight.search.segment_format import Damaged, Segment
@@ -58,7 +58,7 @@ ABANDONED_AFTER_S = 1200
 
 ATTEMPTS = 8
 
-FAILURES = (ClientError, BotoCoreError, DeletionFailed, Unprocessed, UnknownFormat)
+FAILURES = (ClientError, BotoCoreError, DeletionFailed, Unprocessed, UnknownFormat, ManifestMissing)
 """What may go wrong with one account, and must not keep all others waiting."""
 
 logger = logging.getLogger(__name__)
@@ -127,10 +127,11 @@ class Folding:
         return Refreshed(accounts, put, removed, failed)
 
     def add(self, account: str, rows: Rows) -> None:
-        """Put many entries, past the log, into a segment of their own. Raises Contended, UnknownFormat, Damaged."""
+        """Put many entries, past the log, into a segment of their own. Raises Contended,
+        UnknownFormat, ManifestMissing, Damaged."""
         prefix = self._prefix_of(account)
         for _ in range(ATTEMPTS):
-            current = self._manifests.read(prefix)
+            current = self._current(account)
             new = rows.without(self._log.gone(account))
             for segment in current.manifest.segments:
                 new = self._without_those_of(prefix, segment, new)
@@ -161,7 +162,7 @@ class Folding:
         while True:
             limit = self._round_entries + left
             log = self._log.read(account, limit)
-            current = self._manifests.read(prefix)
+            current = self._current(account)
             self._log.see(account, current.manifest.version)
             being_written = self._clear_abandoned(account, current.manifest)
             retired = self._delete_retired(account, current.manifest)
@@ -200,6 +201,10 @@ class Folding:
         if is_tidy:
             self._log.set_clean(dirty)
         return put, removed
+
+    def _current(self, account: str) -> Current:
+        """Raises UnknownFormat, ManifestMissing."""
+        return self._manifests.read(self._prefix_of(account), self._log.seen_version(account))
 
     def _fold(self, account: str, manifest: Manifest, log: Log, damaged: set[str]) -> _Change | None:
         """The log's entries in segments, and its removals beside them, if damaged segments leave anything to be done.

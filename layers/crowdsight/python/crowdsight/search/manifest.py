@@ -19,6 +19,10 @@ class UnknownFormat(Exception):
     """The manifest was written by another version of this program, or is damaged."""
 
 
+class ManifestMissing(Exception):
+    """The manifest that an account must have is not in S3, or one from before it is there."""
+
+
 @dataclass(frozen=True)
 class Retired:
     """A segment, or deletions of one, no longer in force, since when, in milliseconds; its objects are still there."""
@@ -61,22 +65,25 @@ class Manifests:
         self._kept: OrderedDict[str, tuple[Version, Manifest]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, prefix: str, known_version: int | None = None) -> Current:
-        """The manifest that is in force now. Raises UnknownFormat.
+    def read(self, prefix: str, least_version: int = 0, is_fresh: bool = True) -> Current:
+        """The manifest that is in force now: of `least_version`, which there was before, or of a later one.
 
-        `known_version`: S3 is not asked if a manifest of this version, or a later one, was read before.
+        Unless it must be fresh, S3 is not asked if such a one was read before. Raises UnknownFormat, ManifestMissing.
         """
         with self._lock:
             version, manifest = self._kept.get(prefix, (None, EMPTY))
-        if known_version is not None and manifest.version >= known_version:
+        if not is_fresh and manifest.version >= least_version:
             return Current(manifest, version.etag if version else None)
         found = self._objects.get_version(_object_key(prefix), version)
         if found is None:
-            return Current(EMPTY, None)
-        if found is not version:
+            manifest = EMPTY
+        elif found is not version:
             manifest = _parse(found.data)
+        if manifest.version < least_version:
+            raise ManifestMissing(f"{_object_key(prefix)}: version {manifest.version}, not {least_version} or later")
+        if found is not None and found is not version:
             self._keep(prefix, found, manifest)
-        return Current(manifest, found.etag)
+        return Current(manifest, found.etag if found else None)
 
     def swap(self, prefix: str, current: Current, manifest: Manifest) -> None:
         """Put a manifest in force in place of the current one. Raises ObjectChanged if that is no longer current."""

@@ -138,7 +138,7 @@ class S3VectorIndex:
     def _snapshot(self, account: str, is_fresh: bool, recall: float | None = None) -> Snapshot:
         prefix = self._prefix(account)
         log = self._log.read(account)
-        current = self._manifests.read(prefix, None if is_fresh else log.manifest_version)
+        current = self._manifests.read(prefix, log.manifest_version, is_fresh)
         return Snapshot(self._segments, prefix, self._spaces, recall or self._recall, log, current)
 
     def _rows(self, entries: Sequence[Entry]) -> Rows:

@@ -130,6 +130,11 @@ class VectorLog:
         """The keys [n] that must not be put back."""
         return as_keys([item["sk"].removeprefix(GONE) for item in self._table.query_all(self._pk(account), GONE)])
 
+    def seen_version(self, account: str) -> int:
+        """That of the manifest which every search must know; 0 if there never was one."""
+        item = self._table.get(self._pk(account), SEEN)
+        return item["version"] if item else 0
+
     def see(self, account: str, version: int) -> None:
         """From here on every search knows the manifest of this version, or a later one."""
         try:
