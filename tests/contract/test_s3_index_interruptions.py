@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from crowdsight.search.folding import (
+    ABANDONED_AFTER_S,
     FAN_OUT,
     FULL_ROWS,
     RETIRED_GRACE_S,
+    Contended,
 )
 from crowdsight.search.index import Entry
 from crowdsight.search.s3_index import S3VectorIndex
@@ -361,6 +363,32 @@ def test_many_put_at_once_while_anything_happens_at_any_call_are_there_and_each_
             check_has(world, expected)
             assert world.is_clean()
         at += 1
+
+
+def test_many_put_so_slowly_that_another_refresh_takes_them_for_abandoned_are_not_half_there(
+    clock: StoppedClock,
+) -> None:
+    quick = World(MemoryDynamoDB(), MemoryS3(), clock)
+    quick.interruptions.arm(99, kill)
+    quick.new_index().put("ann", many())
+    after_writing = 3  # the calls that swap the manifest, tell the log, and forget what was being written
+    for at in range(quick.interruptions.calls - after_writing):
+        world = World(MemoryDynamoDB(), MemoryS3(), clock)
+        another = world.new_index()
+
+        def act(world: World = world, another: S3VectorIndex = another) -> None:
+            world.clock.move(ABANDONED_AFTER_S + 1)
+            another.refresh()
+
+        world.interruptions.arm(at, act)
+        with pytest.raises(Contended, match="too long"):
+            world.new_index().put("ann", many())
+        assert world.manifest().segments == ()
+        world.new_index().put("ann", many())
+        check_has(world, keys_of(many()))
+        world.tidy()
+        check_has(world, keys_of(many()))
+        assert world.is_clean()
 
 
 def test_a_merge_of_full_segments_killed_or_raced_at_any_call_loses_and_invents_nothing(clock: StoppedClock) -> None:

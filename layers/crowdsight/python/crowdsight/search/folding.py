@@ -56,6 +56,9 @@ RETIRED_GRACE_S = 60
 ABANDONED_AFTER_S = 1200
 """A segment that was begun so long ago and is in no manifest never will be: no Lambda runs longer than 900 s."""
 
+SLOWEST_S = ABANDONED_AFTER_S / 2
+"""Whoever takes longer to write a segment gives it up: with so much time left no other refresh has deleted it."""
+
 ATTEMPTS = 8
 
 FAILURES = (ClientError, BotoCoreError, DeletionFailed, Unprocessed, UnknownFormat, ManifestMissing)
@@ -65,7 +68,7 @@ logger = logging.getLogger(__name__)
 
 
 class Contended(Exception):
-    """Other refreshes were quicker, time after time."""
+    """Other refreshes were quicker, time after time; or this one was too slow."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class Folding:
         UnknownFormat, ManifestMissing, Damaged."""
         prefix = self._prefix_of(account)
         for _ in range(ATTEMPTS):
+            began_ms = self._clock()
             current = self._current(account)
             new = rows.without(self._log.gone(account))
             for segment in current.manifest.segments:
@@ -139,27 +143,28 @@ class Folding:
                 self._log.see(account, current.manifest.version)  # whoever put them before may have been killed
                 return
             written = self._write(account, new)
+            names = [segment.name for segment in written]
             manifest = replace(
                 current.manifest,
                 version=current.manifest.version + 1,
                 segments=(*current.manifest.segments, *written),
             )
             try:
-                self._manifests.swap(prefix, current, manifest)
+                self._swap(account, current, manifest, names, began_ms)
             except ObjectChanged:
                 continue
             self._log.see(account, manifest.version)
-            self._log.end_segments(account, [segment.name for segment in written])
+            self._log.end_segments(account, names)
             return
         raise Contended(account)
 
     def _refresh_account(self, dirty: Dirty, is_over: Callable[[], bool]) -> tuple[int, int]:
         """How many entries came and went. Raises Contended."""
         account = dirty.account
-        prefix = self._prefix_of(account)
         put = removed = attempts = left = 0
         damaged: set[str] = set()
         while True:
+            began_ms = self._clock()
             limit = self._round_entries + left
             log = self._log.read(account, limit)
             current = self._current(account)
@@ -177,7 +182,7 @@ class Folding:
             replaced = tuple(Retired(name, self._clock()) for name in change.replaced)
             manifest = Manifest(current.manifest.version + 1, tuple(change.segments), retired + replaced)
             try:
-                self._manifests.swap(prefix, current, manifest)
+                self._swap(account, current, manifest, change.written, began_ms)
             except ObjectChanged:
                 # What was written for nothing is deleted later, as if this refresh had been killed.
                 attempts += 1
@@ -205,6 +210,13 @@ class Folding:
     def _current(self, account: str) -> Current:
         """Raises UnknownFormat, ManifestMissing."""
         return self._manifests.read(self._prefix_of(account), self._log.seen_version(account))
+
+    def _swap(self, account: str, current: Current, manifest: Manifest, written: Sequence[str], began_ms: int) -> None:
+        """Put a manifest in force for which all of this was written since then. Raises ObjectChanged, Contended."""
+        if self._clock() - began_ms > SLOWEST_S * 1000:
+            self._delete(account, written)  # else what was written after another had deleted it would stay for ever
+            raise Contended(f"{account}: writing took too long")
+        self._manifests.swap(self._prefix_of(account), current, manifest)
 
     def _fold(self, account: str, manifest: Manifest, log: Log, damaged: set[str]) -> _Change | None:
         """The log's entries in segments, and its removals beside them, if damaged segments leave anything to be done.
