@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 from uuid import uuid4
 
@@ -424,6 +426,49 @@ def test_a_refresh_that_is_over_leaves_the_rest_to_the_next(memory_world: World)
     assert memory_world.index.refresh().put == 2
 
 
+def test_refreshes_that_have_time_for_one_account_take_now_this_and_now_that(memory_world: World) -> None:
+    for account in (accounts := ["ann", "bob", "cat"]):
+        memory_world.index.put(account, [entry("a")])
+    folded = set()
+    for number in range(60):
+        memory_world.index.put("ann", [entry(f"k{number}")])  # which always has something to do
+        memory_world.index.refresh(partial(next, chain([False], repeat(True))))
+        folded |= {account for account in accounts if not memory_world.index.stats(account).log_length}
+        if len(folded) == len(accounts):
+            break
+    assert folded == set(accounts)
+
+
+def test_all_logs_are_folded_before_anything_is_merged(memory_world: World) -> None:
+    for account in (accounts := ["ann", "bob", "cat"]):
+        for number in range(FAN_OUT):
+            memory_world.index.put(account, entries(number * FULL_ROWS, FULL_ROWS))
+        memory_world.index.put(account, [entry("a")])
+    states: list[tuple[int, int]] = []
+
+    def look() -> bool:
+        stats = [memory_world.index.stats(account) for account in accounts]
+        states.append((sum(each.log_length for each in stats), min(each.segments for each in stats)))
+        return False
+
+    refreshed = memory_world.index.refresh(look)
+    assert (refreshed.accounts, refreshed.put) == (3, 3)
+    assert states[0] == (3, FAN_OUT) and states[-1] == (0, 2)
+    assert all(log_length == 0 or segments >= FAN_OUT for log_length, segments in states)
+
+
+def test_whatever_is_wrong_with_one_account_all_others_are_refreshed(
+    memory_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    accounts = ["ann", "bob", "cat"]
+    for account in accounts:
+        memory_world.index.put(account, [entry("a")])
+    memory_world.table.put({"pk": "LOG#test-1#ann", "sk": "PUT#0", "count": 1})  # an item that lacks all else
+    refreshed = memory_world.index.refresh()
+    assert (refreshed.accounts, refreshed.put, refreshed.failed) == (3, 2, 1)
+    assert "account ann" in caplog.text
+
+
 @pytest.mark.parametrize("round_entries", [1, 3, 7, 8, 50])
 def test_a_long_log_is_folded_round_by_round_and_a_removal_in_a_later_round_holds(
     memory_world: World, round_entries: int
@@ -432,7 +477,7 @@ def test_a_long_log_is_folded_round_by_round_and_a_removal_in_a_later_round_hold
     for key in "abcdefg":
         memory_world.index.put("ann", [entry(key)])
     memory_world.index.remove("ann", ["b"])
-    answers = iter([False, True])  # before the account, and after the first round
+    answers = chain([False], repeat(True))  # before the account, and after the first round
     first = folding.refresh(lambda: next(answers))
     assert first.put <= round_entries
     assert keys_found(memory_world.index) == [*"acdefg"]

@@ -15,18 +15,17 @@ As long as a segment is damaged, the log keeps what the segment may have, and al
 
 import logging
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
 from numpy.typing import NDArray
 
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import Unprocessed
 from crowdsight.search.index import Refreshed
-from crowdsight.search.manifest import Current, Manifest, ManifestMissing, Manifests, Retired, UnknownFormat
-from crowdsight.search.objects import DeletionFailed, ObjectChanged
+from crowdsight.search.manifest import Current, Manifest, Manifests, Retired
+from crowdsight.search.objects import ObjectChanged
 from crowdsight.search.rows import Rows, gather
 from crowdsight.search.segment_format import Damaged, Segment
 from crowdsight.search.segments import Segments
@@ -60,9 +59,6 @@ SLOWEST_S = ABANDONED_AFTER_S / 2
 """Whoever takes longer to write a segment gives it up: with so much time left no other refresh has deleted it."""
 
 ATTEMPTS = 8
-
-FAILURES = (ClientError, BotoCoreError, DeletionFailed, Unprocessed, UnknownFormat, ManifestMissing)
-"""What may go wrong with one account, and must not keep all others waiting."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,20 +110,31 @@ class Folding:
         self._round_entries = round_entries
 
     def refresh(self, is_over: Callable[[], bool]) -> Refreshed:
-        """See `VectorIndex.refresh`."""
-        accounts = put = removed = failed = 0
-        for dirty in self._log.dirty_accounts():
-            if is_over():
-                break
-            accounts += 1
-            try:
-                account_put, account_removed = self._refresh_account(dirty, is_over)
-                put += account_put
-                removed += account_removed
-            except (*FAILURES, Contended):
-                logger.exception("the index of account %s could not be refreshed", dirty.account)
-                failed += 1
-        return Refreshed(accounts, put, removed, failed)
+        """See `VectorIndex.refresh`.
+
+        Every account's log is folded before anything is merged, and each time the accounts have another order: whatever
+        takes long in one, or ends this process, keeps no other waiting for ever.
+        """
+        accounts = list(self._log.dirty_accounts())
+        random.shuffle(accounts)
+        met: set[str] = set()
+        failed: set[str] = set()
+        put = removed = 0
+        for is_merging in (False, True):
+            for dirty in accounts:
+                if is_over():
+                    return Refreshed(len(met), put, removed, len(failed))
+                if dirty.account in failed:
+                    continue
+                met.add(dirty.account)
+                try:
+                    account_put, account_removed = self._refresh_account(dirty, is_over, is_merging)
+                    put += account_put
+                    removed += account_removed
+                except Exception:  # whatever it is, the others have nothing to do with it
+                    logger.exception("the index of account %s could not be refreshed", dirty.account)
+                    failed.add(dirty.account)
+        return Refreshed(len(met), put, removed, len(failed))
 
     def add(self, account: str, rows: Rows) -> None:
         """Put many entries, past the log, into a segment of their own. Raises Contended,
@@ -158,8 +165,11 @@ class Folding:
             return
         raise Contended(account)
 
-    def _refresh_account(self, dirty: Dirty, is_over: Callable[[], bool]) -> tuple[int, int]:
-        """How many entries came and went. Raises Contended."""
+    def _refresh_account(self, dirty: Dirty, is_over: Callable[[], bool], is_merging: bool) -> tuple[int, int]:
+        """Fold the log, and if it is merging, merge and tidy all else; how many entries came and went.
+
+        Raises Contended, UnknownFormat, ManifestMissing.
+        """
         account = dirty.account
         put = removed = attempts = left = 0
         damaged: set[str] = set()
@@ -167,6 +177,8 @@ class Folding:
             began_ms = self._clock()
             limit = self._round_entries + left
             log = self._log.read(account, limit)
+            if not (len(log) or is_merging):
+                return put, removed
             current = self._current(account)
             self._log.see(account, current.manifest.version)
             being_written = self._clear_abandoned(account, current.manifest)
@@ -175,6 +187,8 @@ class Folding:
             if change is None and len(log) >= limit:
                 left = len(log)  # none of it can be folded, but perhaps what comes after it
                 continue
+            if change is None and not is_merging:
+                return put, removed
             change = change or self._merge(account, current.manifest, damaged)
             if change is None and retired == current.manifest.retired:
                 break
