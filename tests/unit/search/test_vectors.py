@@ -37,6 +37,18 @@ def test_a_vector_of_zeros_is_like_nothing() -> None:
     assert cosines(rows, unit_query(zeros)).tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("factor", [1e-45, 1e-38, 1e-30, 1e-19, 1.0, 1e19, 1e30, 1e37])
+def test_vectors_of_any_length_are_kept_and_asked_for_by_their_direction(factor: float) -> None:
+    direction = np.array([3, -4, 0, 5, 1, -2], np.float32)
+    vector = direction * np.float32(factor)
+    np.testing.assert_allclose(half_unit(vector), half_unit(direction), atol=2**-11)
+    np.testing.assert_allclose(
+        half_unit(np.stack([vector, 0 * vector])), [half_unit(direction), np.zeros(6)], atol=2**-11
+    )
+    [itself] = cosines(half_unit(direction)[np.newaxis], unit_query(vector))
+    assert itself == pytest.approx(1.0, abs=5e-7)
+
+
 @pytest.mark.parametrize("count", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, 2 * BLOCK_ROWS + 1])
 def test_rows_are_compared_block_by_block_and_none_is_left_out(count: int) -> None:
     random = np.random.default_rng(3)
