@@ -52,6 +52,7 @@ def test_rows_are_taken_with_their_labels_in_any_order(
     taken = attributes.take(np.array(chosen, np.int64))
     assert entries_in(taken) == rounded([entries[at] for at in chosen])
     assert (np.diff(taken.pair_rows) >= 0).all()
+    assert list(taken.names) == sorted({name for at in chosen for name in entries[at][1]})
     mask = np.array([at in chosen for at in range(len(entries))], np.bool_)
     assert entries_in(attributes.take(mask)) == rounded([entries[at] for at in sorted(chosen)])
 
@@ -66,6 +67,21 @@ def test_joined_rows_follow_each_other(parts: list[list[tuple[int, dict[str, flo
 def test_attributes_are_the_same_after_they_were_arrays(entries: list[tuple[int, dict[str, float]]]) -> None:
     arrays: dict[str, Any] = attributes_of(entries).arrays()
     assert entries_in(Attributes.from_arrays(arrays)) == rounded(entries)
+
+
+def test_more_different_labels_than_16_bits_can_number_stay_apart() -> None:
+    entries = [(0, {f"{number:05}": 0.5}) for number in range(70_000)]
+    read = Attributes.from_arrays(attributes_of(entries).arrays())
+    assert read.allowed(Filter(label="69999")).nonzero()[0].tolist() == [69_999]
+    assert entries_in(read) == entries
+
+
+def test_labels_that_were_written_in_16_bits_can_be_read() -> None:
+    entries = [(1, {"cat": 0.5, "dog": 0.25}), (2, {"dog": 1.0})]
+    arrays = attributes_of(entries).arrays()
+    assert (
+        entries_in(Attributes.from_arrays({**arrays, "pair_names": arrays["pair_names"].astype(np.uint16)})) == entries
+    )
 
 
 def test_of_nothing_there_is_nothing() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,22 @@ class Attributes:
         )
 
     def take(self, chosen: NDArray[Any]) -> "Attributes":
-        """The rows that an index array, each row at most once, or a mask chooses."""
+        """The rows that an index array, each row at most once, or a mask chooses, with the names that they have."""
         indexes = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
         place = np.full(len(self.times_ms), -1, np.int64)
         place[indexes] = np.arange(len(indexes))
         rows = place[self.pair_rows]
         kept = np.flatnonzero(rows >= 0)
         order = kept[np.argsort(rows[kept], kind="stable")]
+        is_used = np.zeros(len(self.names), np.bool_)
+        is_used[self.pair_names[order]] = True
+        place_of_name = (np.cumsum(is_used) - 1).astype(np.int32)
         return Attributes(
-            self.times_ms[indexes], self.names, rows[order], self.pair_names[order], self.pair_scores[order]
+            self.times_ms[indexes],
+            tuple(compress(self.names, is_used.tolist())),
+            rows[order],
+            place_of_name[self.pair_names[order]],
+            self.pair_scores[order],
         )
 
     @staticmethod
@@ -92,7 +100,7 @@ class Attributes:
             "times_ms": self.times_ms,
             "names": np.frombuffer(json.dumps(self.names).encode(), np.uint8),
             "pair_rows": self.pair_rows.astype(np.uint32),
-            "pair_names": self.pair_names.astype(np.uint16),
+            "pair_names": self.pair_names.astype(np.uint32),
             "pair_scores": self.pair_scores,
         }
 
