@@ -201,6 +201,27 @@ def test_a_put_or_removal_during_which_a_refresh_happens_is_never_forgotten(name
         at += 1
 
 
+def test_a_removal_and_refreshes_at_any_moment_of_a_put_are_the_last_word(clock: StoppedClock) -> None:
+    at = 0
+    while True:
+        world = World(MemoryDynamoDB(), MemoryS3(), clock)
+        another = world.new_index()
+
+        def act(another: S3VectorIndex = another) -> None:
+            another.remove("ann", ["x"])
+            another.refresh()
+            another.refresh()
+
+        world.interruptions.arm(at, act)
+        world.new_index().put("ann", [entry("x"), entry("y")])
+        if world.interruptions.disarm():
+            assert at >= 4
+            return
+        assert keys_found(world.new_index()) == ["y"]
+        check_holds(world, ["y"])
+        at += 1
+
+
 @pytest.mark.parametrize("is_very_slow", [False, True])
 @pytest.mark.parametrize("other", OTHERS)
 def test_a_search_during_which_anything_happens_at_any_call_misses_nothing_and_counts_nothing_twice(

@@ -4,7 +4,7 @@
 |--------------------|--------------|----------------------------------------------------------------------------------|
 | LOG#bundle#account | PUT#id       | entries that were put at once: keys, half-precision vectors, labels and times    |
 | LOG#bundle#account | REMOVE#key   | an entry is to be dropped                                                        |
-| LOG#bundle#account | GONE#key     | an entry was dropped: for a day no refresh puts it back, however late it was put |
+| LOG#bundle#account | GONE#key     | an entry was dropped: for a day no put and no refresh brings it back             |
 | LOG#bundle#account | SEGMENT#name | a segment is being written: if its writer is killed, this tells of its objects   |
 | LOG#bundle#account | SEEN#        | the version of the manifest that a search must know, or a later one              |
 | DIRTY#bundle       | account      | there is something to tidy; `mark` changes whenever there is something new       |
@@ -85,9 +85,13 @@ class VectorLog:
         self._new_id = new_id
 
     def put(self, account: str, entries: Sequence[Entry]) -> None:
-        """Raises ValueError for vectors that do not fit the spaces."""
+        """Raises ValueError for vectors that do not fit the spaces. What is gone is not put."""
+        gone = self._gone_of(account, [entry.key for entry in entries])
+        entries = [entry for entry in entries if entry.key not in gone]
         self._table.put_many([self._item(account, chunk) for chunk in self._chunks(entries)])
         self._mark_dirty(account)
+        if removed_meanwhile := self._gone_of(account, [entry.key for entry in entries]):
+            self.remove(account, sorted(removed_meanwhile))  # a refresh may have forgotten their removal by now
 
     def remove(self, account: str, keys: Sequence[str]) -> None:
         pk = self._pk(account)
@@ -134,6 +138,12 @@ class VectorLog:
         """That of the manifest which every search must know; 0 if there never was one."""
         item = self._table.get(self._pk(account), SEEN)
         return item["version"] if item else 0
+
+    def _gone_of(self, account: str, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that must not be put back."""
+        pk = self._pk(account)
+        items = self._table.get_many((pk, f"{GONE}{key}") for key in keys)
+        return {item["sk"].removeprefix(GONE) for item in items}
 
     def see(self, account: str, version: int) -> None:
         """From here on every search knows the manifest of this version, or a later one."""
