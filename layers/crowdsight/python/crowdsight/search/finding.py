@@ -153,21 +153,22 @@ class FindSimilar:
         Most similar first, at most `limit`. `own_file`: the file's name, if the URL is one of our own addresses.
         Raises InvalidRequest, UnfetchableImage (also if there is no such file of the account's), UndecodableImage.
         """
-        if sum(query is not None for query in (url, data, text)) != 1:
-            raise InvalidRequest("exactly one of url, image and text is needed")
         where = self._neighbours.criteria(account, images)
-        if own_file is not None:
-            try:
-                return self._own_images.nearest(self._own_images.look_up(account, own_file), limit, where)
-            except NotFound as error:
-                raise UnfetchableImage(error.message) from error
-        if text is not None:
-            query, space = self._bundle.embed_text(text), self._bundle.text_space
-        else:
-            if url is not None:
-                data = self._fetcher.fetch(url)
-            assert data is not None
-            query, space = embed_for_search(self._bundle, data), self._bundle.image_space
+        space = self._bundle.image_space
+        match url, data, text:
+            case str(), None, None if own_file is not None:
+                try:
+                    return self._own_images.nearest(self._own_images.look_up(account, own_file), limit, where)
+                except NotFound as error:
+                    raise UnfetchableImage(error.message) from error
+            case str(address), None, None:
+                query = embed_for_search(self._bundle, self._fetcher.fetch(address))
+            case None, bytes(picture), None:
+                query = embed_for_search(self._bundle, picture)
+            case None, None, str(words):
+                query, space = self._bundle.embed_text(words), self._bundle.text_space
+            case _:
+                raise InvalidRequest("exactly one of url, image and text is needed")
         return self._neighbours.nearest(account, space, query, limit, where=where)
 
 
