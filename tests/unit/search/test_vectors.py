@@ -42,9 +42,9 @@ def test_vectors_of_any_length_are_kept_and_asked_for_by_their_direction(factor:
     direction = np.array([3, -4, 0, 5, 1, -2], np.float32)
     vector = direction * np.float32(factor)
     np.testing.assert_allclose(half_unit(vector), half_unit(direction), atol=2**-11)
-    np.testing.assert_allclose(
-        half_unit(np.stack([vector, 0 * vector])), [half_unit(direction), np.zeros(6)], atol=2**-11
-    )
+    together = half_unit(np.stack([vector, 0 * vector]))
+    np.testing.assert_allclose(together[0], half_unit(direction), atol=2**-11)
+    assert not together[1].any()
     [itself] = cosines(half_unit(direction)[np.newaxis], unit_query(vector))
     assert itself == pytest.approx(1.0, abs=5e-7)
 

@@ -23,7 +23,8 @@ _EXPONENT_SCALE = np.float32(2.0**112)  # the difference of the two formats' exp
 def half_unit(vectors: NDArray[np.float32]) -> NDArray[np.float16]:
     """Vectors [..., dimensions] as the index keeps them: of length 1, then rounded; zeros stay zeros."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
-    scaled = vectors / np.where(largest > 0, largest, 1)  # else squares may be nothing, or without end
+    largest[largest == 0] = 1
+    scaled = vectors / largest  # else squares may be nothing, or without end
     return (scaled * inverse_lengths(scaled)[..., np.newaxis]).astype("<f2")
 
 
