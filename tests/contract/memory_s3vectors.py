@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local.aws_s3vectors import passes
 
-RESULTS_PAGE = 100
+RESULTS_PAGE = 30
 
 
 class MemoryS3Vectors:
@@ -83,7 +83,7 @@ class MemoryS3Vectors:
         nextToken: str = "0",
     ) -> dict[str, Any]:
         index = self._index(indexArn, "QueryVectors")
-        self._require(1 <= topK <= 10_000 and returnDistance, "QueryVectors")
+        self._require(1 <= topK <= 100 and returnDistance, "QueryVectors")
         query = self._row(indexArn, queryVector, "QueryVectors").astype(float)
         with self._lock:
             rows = {key: row for key, (row, metadata) in index.items() if passes(metadata, filter)}

@@ -55,8 +55,9 @@ class S3VectorsIndex:
     """The `VectorIndex` of one model bundle.
 
     `client`: boto3's `s3vectors`. `index_arns`: the S3 Vectors index of each space, with the metric `cosine`.
-    `spaces`: the bundle's, with their dimensions. A search finds at most 10,000. Raises ClientError for what the
-    service refuses or goes on throttling (429 TooManyRequestsException) after the client's own retries.
+    `spaces`: the bundle's, with their dimensions. A search finds at most 100, unless its filter names keys. Raises
+    ClientError for what the service refuses or goes on throttling (429 TooManyRequestsException) after the client's own
+    retries.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ T = TypeVar("T")
 PUT_VECTORS = 500
 DELETE_VECTORS = 500
 GET_VECTORS = 100
-MOST_RESULTS = 10_000
-"""Of one query, in pages."""
+MOST_RESULTS = 100
+"""Of one query: its greatest `topK`."""
 
 REQUEST_BYTES = 20 * 2**20
 NUMBER_BYTES = 26
@@ -75,7 +75,7 @@ class VectorSpace:
         return found
 
     def nearest(self, account: str, query: NDArray[np.float32], limit: int, where: Filter) -> list[Match]:
-        """The `limit` nearest (1 to 10,000) to a query of length 1, as the service finds and scores them.
+        """The `limit` nearest (1 to 100) to a query of length 1, as the service finds and scores them.
 
         `where.keys` is not looked at.
         """
