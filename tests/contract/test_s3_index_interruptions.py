@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import count
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from crowdsight.search.folding import (
     Contended,
 )
 from crowdsight.search.index import Entry
-from crowdsight.search.s3_index import S3VectorIndex
+from crowdsight.search.objects import Objects
+from crowdsight.search.s3_index import Outrun, S3VectorIndex
 from tests.conftest import StoppedClock
 from tests.contract.interruptions import Interruptions, Killed, kill
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -248,6 +251,28 @@ def test_a_search_during_which_anything_happens_at_any_call_misses_nothing_and_c
         assert len(found) == len(set(found))
         assert not set(found) & {"gone-1", "gone-2"}
         at += 1
+
+
+def test_a_search_that_is_outrun_each_time_is_an_error_and_no_partial_answer(memory_world: World) -> None:
+    memory_world.index.put("ann", [entry("a")])
+    memory_world.index.refresh()
+    numbers = count()
+
+    class Outrunning(Objects):
+        """All segments are replaced and deleted before one is read."""
+
+        def get(self, key: str) -> bytes | None:
+            memory_world.index.put("ann", [entry(f"k{next(numbers)}")])
+            memory_world.index.refresh()
+            memory_world.clock.move(RETIRED_GRACE_S + 1)
+            memory_world.index.refresh()
+            return super().get(key)
+
+    objects = Outrunning(memory_world.s3, "images")
+    reader = S3VectorIndex(memory_world.table, objects, "test-1", SPACES, memory_world.clock, lambda: uuid4().hex)
+    with pytest.raises(Outrun):
+        keys_found(reader)
+    assert "a" in keys_found(memory_world.index)
 
 
 def test_puts_removals_searches_and_refreshes_in_many_threads_lose_and_invent_nothing(memory_world: World) -> None:

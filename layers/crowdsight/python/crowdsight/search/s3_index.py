@@ -45,6 +45,10 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+class Outrun(Exception):
+    """Segments were replaced and deleted, time after time, before they were read."""
+
+
 class S3VectorIndex:
     """The `VectorIndex` of one model bundle.
 
@@ -99,13 +103,20 @@ class S3VectorIndex:
     def search(
         self, account: str, space: str, queries: NDArray[np.float32], limit: int, where: Filter = EVERYTHING
     ) -> list[list[Match]]:
-        """See `VectorIndex.search`. A segment that is missing or damaged is left out, with a line in the log."""
+        """See `VectorIndex.search`. A segment that is missing or damaged is left out, with a line in the log.
+
+        Raises Outrun, as all that reads does.
+        """
         return self._read(account, lambda snapshot: snapshot.search(space, queries, limit, where))
 
     def vectors(self, account: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
         """See `VectorIndex.vectors`."""
         check_keys(keys)
         return self._read(account, lambda snapshot: snapshot.vectors(keys))
+
+    def all_vectors(self, account: str, size: int) -> Iterator[Mapping[str, Mapping[str, NDArray[np.float32]]]]:
+        """See `VectorIndex.all_vectors`."""
+        return self.snapshot(account).all_vectors(size)
 
     def keys(self, account: str) -> Iterator[str]:
         """See `VectorIndex.keys`."""
@@ -130,10 +141,13 @@ class S3VectorIndex:
         for attempt in range(READ_ATTEMPTS):
             snapshot = self._snapshot(account, is_fresh=attempt > 0)
             result = read(snapshot)
-            if not snapshot.damaged or self._manifests.read(self._prefix(account)).etag == snapshot.current.etag:
-                break
+            if not snapshot.damaged:
+                return result
+            in_force = self._manifests.read(self._prefix(account)).manifest.segments
+            if all(segment in in_force for segment in snapshot.damaged):
+                return result  # nothing else has what is in them
             # The search was so slow that segments of its manifest are deleted: the present one has others.
-        return result
+        raise Outrun(account)
 
     def _snapshot(self, account: str, is_fresh: bool, recall: float | None = None) -> Snapshot:
         prefix = self._prefix(account)

@@ -1,7 +1,7 @@
 """What an account has at one moment: the log, and the segments of one manifest."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from crowdsight.search.index import EVERYTHING, Filter, IndexStats, Match, checked_vector
 from crowdsight.search.manifest import Current
 from crowdsight.search.nearest import Nearest
+from crowdsight.search.rows import Rows
 from crowdsight.search.scanning import Query, Scan, Scanner
 from crowdsight.search.segment_format import Damaged, Segment
 from crowdsight.search.segments import Segments
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Snapshot:
     """Answers as `VectorIndex` does, from `log` and `current`.
 
-    `damaged`: the names of segments that could not be read; they are left out, with a line in the log.
+    `damaged`: the segments that could not be read; they are left out, with a line in the log.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Snapshot:
     ) -> None:
         self.log = log
         self.current = current
-        self.damaged: list[str] = []
+        self.damaged: list[Segment] = []
         self._segments = segments
         self._prefix = prefix
         self._spaces = spaces
@@ -57,14 +58,8 @@ class Snapshot:
     def vectors(self, keys: Sequence[str]) -> dict[str, dict[str, NDArray[np.float32]]]:
         """See `VectorIndex.vectors`."""
         wanted = np.unique(as_keys(keys))
-        found: dict[str, dict[str, NDArray[np.float32]]] = {}
-
-        def add(names: NDArray[np.bytes_], matrices: Mapping[str, NDArray[np.float16]]) -> None:
-            for at, name in enumerate(names):
-                found[name.decode()] = {space: single(matrix[at]) for space, matrix in matrices.items()}
-
         logged = self.log.rows.take(np.isin(self.log.rows.keys, wanted))
-        add(logged.keys, logged.matrices)
+        found = _by_key(logged.keys, logged.matrices)
         others = wanted[~np.isin(wanted, self.log.outdated)]
 
         def read(segment: Segment) -> None:
@@ -73,10 +68,21 @@ class Snapshot:
             matrices = {
                 space: self._segments.vectors_of(self._prefix, segment, rows[there], space) for space in self._spaces
             }
-            add(others[there], matrices)
+            found.update(_by_key(others[there], matrices))
 
         self._each_segment(read)
         return found
+
+    def all_vectors(self, size: int) -> Iterator[dict[str, dict[str, NDArray[np.float32]]]]:
+        """See `VectorIndex.all_vectors`: segment by segment, each read once and whole."""
+        yield from _in_parts(self.log.rows, size)
+        for segment in self.current.manifest.segments:
+            try:
+                living = self._segments.living(self._prefix, segment)
+            except Damaged as error:
+                self._tell(segment, error)
+                continue
+            yield from _in_parts(living.without(self.log.outdated), size)
 
     def keys(self) -> list[str]:
         """See `VectorIndex.keys`."""
@@ -118,8 +124,11 @@ class Snapshot:
             try:
                 do(segment)
             except Damaged as error:
-                logger.error("segment %s under %s is damaged: %s", segment.name, self._prefix, error)
-                self.damaged.append(segment.name)
+                self._tell(segment, error)
+
+    def _tell(self, segment: Segment, error: Damaged) -> None:
+        logger.error("segment %s under %s is damaged: %s", segment.name, self._prefix, error)
+        self.damaged.append(segment)
 
     def _allowed(self, segment: Segment, where: Filter) -> NDArray[np.bool_] | None:
         """Which rows of a segment count, None if all do."""
@@ -136,3 +145,17 @@ class Snapshot:
             among[rows[rows >= 0]] = True
             allowed &= among
         return allowed
+
+
+def _by_key(
+    keys: NDArray[np.bytes_], matrices: Mapping[str, NDArray[np.float16]]
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    return {
+        key.decode(): {space: single(matrix[at]) for space, matrix in matrices.items()} for at, key in enumerate(keys)
+    }
+
+
+def _in_parts(rows: Rows, size: int) -> Iterator[dict[str, dict[str, NDArray[np.float32]]]]:
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        yield _by_key(rows.keys[part], {space: matrix[part] for space, matrix in rows.matrices.items()})
