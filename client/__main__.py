@@ -483,7 +483,7 @@ def _migrate_vectors(options: argparse.Namespace, _: Mapping[str, str]) -> int:
             )(accounts)
     finally:
         show({"to": options.to, "accounts": len(accounts), **tally.summary()})
-    return REFUSED if tally.counts.missing else DONE
+    return REFUSED if tally.counts.missing or tally.counts.failed else DONE
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ engine may be the one in use meanwhile. Images that are saved or removed while i
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crowdsight.search.entries import image_entry
 from crowdsight.search.index import VectorIndex
@@ -32,13 +36,15 @@ SHOW_EVERY_S = 0.5
 class Copied:
     """What has become of the images. `skipped`: the target has them, or they are of other models than the deployment's.
 
-    `missing`: their vectors are in neither engine. `removed`: vectors of no image, dropped from the target.
+    `missing`: their vectors are in neither engine. `removed`: vectors of no image, dropped from the target. `failed`:
+    accounts whose target could not be refreshed at the end.
     """
 
     copied: int = 0
     skipped: int = 0
     missing: int = 0
     removed: int = 0
+    failed: int = 0
 
     @property
     def done(self) -> int:
@@ -60,7 +66,7 @@ class MigrationTally:
         self._counts = dict.fromkeys(asdict(Copied()), 0)
 
     def add(self, **counts: int) -> None:
-        """More `copied`, `skipped`, `missing` or `removed`."""
+        """More `copied`, `skipped`, `missing`, `removed` or `failed`."""
         with self._lock:
             for name, count in counts.items():
                 self._counts[name] += count
@@ -109,19 +115,36 @@ class Migration:
             for account in accounts:
                 self._copy(pool, account)
                 self._clear(account)
-            self._target.refresh()
+            self._tally.add(failed=self._target.refresh().failed)
         finally:
             pool.shutdown(cancel_futures=True)
             self._show()
 
     def _copy(self, pool: ThreadPoolExecutor, account: str) -> None:
+        """In the order in which the source's vectors lie; then the images whose vectors did not come so."""
         there = set(self._target.keys(account))
+        copied: set[str] = set()
+        self._run(pool, self._copies_of_vectors(account, there, copied))
+        self._run(pool, self._copies_of_images(account, there, copied))
+
+    def _copies_of_vectors(self, account: str, there: set[str], copied: set[str]) -> Iterator[Callable[[], None]]:
+        for vectors in self._source.all_vectors(account, self._batch_images):
+            new = {key: vectors[key] for key in vectors.keys() - there}
+            yield partial(self._copy_vectors, account, new, copied)
+
+    def _copies_of_images(self, account: str, there: set[str], copied: set[str]) -> Iterator[Callable[[], None]]:
+        for batch in _batches(self._library.all_images(account), self._batch_images):
+            rest = [image for image in batch if image.key not in copied]
+            new = [image for image in rest if image.bundle == self._bundle and image.key not in there]
+            self._tally.add(skipped=len(rest) - len(new))
+            if new:
+                yield partial(self._copy_batch, account, new)
+
+    def _run(self, pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], None]]) -> None:
         running: set[Future[None]] = set()
         folded = self._tally.counts.copied
-        for batch in _batches(self._library.all_images(account), self._batch_images):
-            new = [image for image in batch if image.bundle == self._bundle and image.key not in there]
-            self._tally.add(skipped=len(batch) - len(new))
-            running.add(pool.submit(self._copy_batch, account, new))
+        for job in jobs:
+            running.add(pool.submit(job))
             while len(running) >= 2 * THREADS:
                 running = self._wait(running)
             if self._tally.counts.copied - folded >= FOLD_EVERY:
@@ -129,6 +152,15 @@ class Migration:
                 self._target.refresh()
         while running:
             running = self._wait(running)
+
+    def _copy_vectors(
+        self, account: str, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]], copied: set[str]
+    ) -> None:
+        images = self._library.images(account, [key.partition(".")[0] for key in vectors]).values()
+        wanted = [image for image in images if image.key in vectors and image.bundle == self._bundle]
+        self._target.put(account, [image_entry(image, vectors[image.key]) for image in wanted])
+        copied.update(image.key for image in wanted)
+        self._tally.add(copied=len(wanted))
 
     def _copy_batch(self, account: str, images: Sequence[ImageRecord]) -> None:
         vectors = self._source.vectors(account, [image.key for image in images])

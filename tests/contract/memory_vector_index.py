@@ -66,6 +66,11 @@ class MemoryVectorIndex:
         kept = self._entries.get(account, {})
         return {key: kept[key].vectors for key in keys if key in kept}
 
+    def all_vectors(self, account: str, size: int) -> Iterator[Mapping[str, Mapping[str, NDArray[np.float32]]]]:
+        keys = sorted(self.keys(account))
+        for start in range(0, len(keys), size):
+            yield self.vectors(account, keys[start : start + size])
+
     def keys(self, account: str) -> Iterator[str]:
         check_account(account)
         return iter(list(self._entries.get(account, {})))

@@ -179,6 +179,27 @@ def test_an_image_that_was_saved_anew_has_only_its_new_vectors(
     assert list(target.keys("ann")) == [anew.key]
 
 
+def test_vectors_are_read_in_the_order_in_which_they_lie_and_only_the_rest_by_key(clock: StoppedClock) -> None:
+    asked: list[int] = []
+
+    class Source(MemoryVectorIndex):
+        def all_vectors(self, account: str, size: int) -> Any:
+            yield from list(super().all_vectors(account, size))[1:]  # some were tidied meanwhile
+
+        def vectors(self, account: str, keys: Any) -> Any:
+            asked.append(len(keys))
+            return super().vectors(account, keys)
+
+    world = World(MemoryDynamoDB(), MemoryS3Vectors(), clock)
+    source, target = Source(SPACES), MemoryVectorIndex(SPACES)
+    for number in range(10):
+        world.save("ann", number, source)
+    assert world.migrate(source, target) == (10, 0, 0, 0)
+    in_parts, by_key = asked[:4], asked[4:]
+    assert in_parts == [3, 3, 3, 1] and sum(by_key) == 3
+    assert sorted(target.keys("ann")) == sorted(source.keys("ann"))
+
+
 def test_a_run_that_is_killed_anywhere_is_gone_on_with_by_the_next(clock: StoppedClock) -> None:
     at = 0
     while True:
@@ -253,6 +274,17 @@ def test_the_command_copies_both_ways_between_the_deployments_engines(
         ran.append((document["to"], document["accounts"], document["copied"], document["skipped"]))
     assert ran == [("s3vectors", 1, 3, 0), ("s3vectors", 1, 0, 3), ("segments", 1, 0, 3)]
     assert sorted(s3_vectors.keys("ann")) == sorted(segments.keys("ann"))
+
+
+def test_the_command_tells_if_the_target_cannot_be_refreshed(
+    clients: dict[str, Any], deployment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wiring = deploy(deployment)
+    table, bundle = Table(boto3.client("dynamodb"), "images"), wiring.model_bundle.name
+    table.put({"pk": f"DIRTY#{bundle}", "sk": "bob", "mark": "1"})
+    table.put({"pk": f"LOG#{bundle}#bob", "sk": "PUT#1", "count": 1})  # an item that lacks all else
+    assert command_line.main(["index", "migrate", "--to", "segments"], {}) == 1
+    assert json.loads(capsys.readouterr().out)["failed"] == 1
 
 
 def test_a_deployment_without_indexes_of_s3_vectors_is_told_how_to_have_them(

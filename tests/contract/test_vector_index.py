@@ -223,6 +223,13 @@ def test_the_keys_and_vectors_of_what_is_there_can_be_read(index: VectorIndex) -
     index.put("ann", [entry("e")])
     index.remove("ann", ["b"])
     for _ in range(2):
+        parts = list(index.all_vectors("ann", 2))
+        assert max(len(part) for part in parts) <= 2
+        assert sorted(key for part in parts for key in part) == ["a", "c", "e"]
+        for part in parts:
+            for key, vectors in part.items():
+                for space, vector in vectors.items():
+                    np.testing.assert_allclose(vector, entry(key).vectors[space], atol=1e-3)
         assert sorted(index.keys("ann")) == ["a", "c", "e"]
         assert sorted(index.vectors("ann", ["a", "b", "e"])) == ["a", "e"]
         index.refresh()

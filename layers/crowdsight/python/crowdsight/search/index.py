@@ -111,6 +111,12 @@ class VectorIndex(Protocol):
     def vectors(self, account: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
         """By key and space, the vectors of those of the keys that are there; of length 1, as near as they are kept."""
 
+    def all_vectors(self, account: str, size: int) -> Iterator[Mapping[str, Mapping[str, NDArray[np.float32]]]]:
+        """As `vectors`, of all that can be found, at most `size` at a time, in the order that is cheapest to read.
+
+        What is put, removed or tidied meanwhile may be missing.
+        """
+
     def keys(self, account: str) -> Iterator[str]:
         """Of all that can be found, each once, in no order; what is put or removed meanwhile may come or not."""
 

@@ -23,6 +23,7 @@ before they search (https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vec
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,12 @@ class S3VectorsIndex:
             for key in kept
             if all(key in each for each in found.values())
         }
+
+    def all_vectors(self, account: str, size: int) -> Iterator[Mapping[str, Mapping[str, NDArray[np.float32]]]]:
+        """See `VectorIndex.all_vectors`."""
+        keys = self.keys(account)
+        while some := list(islice(keys, size)):
+            yield self.vectors(account, some)
 
     def keys(self, account: str) -> Iterator[str]:
         """See `VectorIndex.keys`."""
