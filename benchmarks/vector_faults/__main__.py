@@ -34,14 +34,14 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     top = argparse.ArgumentParser(
         prog="python -m benchmarks.vector_faults",
-        description="Writes to a vector index by many processes that die at any call while others search; audits it.",
+        description="Writes to a vector index by processes that fail or die at any call, while others search; audits it.",
     )
     top.add_argument("--seconds", type=float, default=Plan.seconds, help="how long (%(default)g)")
     top.add_argument("--writers", type=int, default=Plan.writers, metavar="N", help="and refreshers (%(default)s)")
     top.add_argument("--readers", type=int, default=Plan.readers, metavar="N", help="(%(default)s)")
-    top.add_argument("--seed", type=int, default=Plan.seed, metavar="S", help="of operations and deaths (%(default)s)")
+    top.add_argument("--seed", type=int, default=Plan.seed, metavar="S", help="of operations and faults (%(default)s)")
     top.add_argument(
-        "--probability", type=float, default=Plan.probability, metavar="P", help="of a death at a call (%(default)g)"
+        "--probability", type=float, default=Plan.probability, metavar="P", help="of a fault at a call (%(default)g)"
     )
     top.add_argument(
         "--speed", type=float, default=Plan.speed, metavar="X", help="times faster than clocks (%(default)g)"

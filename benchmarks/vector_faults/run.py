@@ -1,4 +1,4 @@
-"""One run: writers that die, readers that audit, and at the end all that is left."""
+"""One run: writers that meet errors and die, readers that audit, and at the end all that is left."""
 
 import logging
 import random
@@ -17,7 +17,7 @@ import numpy as np
 from moto import mock_aws
 
 from benchmarks.vector_faults.books import Books
-from benchmarks.vector_faults.faults import Died, Faults
+from benchmarks.vector_faults.faults import AnswerLost, Died, Faults, Refused
 from crowdsight.dynamodb import Table
 from crowdsight.search.folding import ABANDONED_AFTER_S, ERASED_AFTER_S, FULL_ROWS, RETIRED_GRACE_S, Contended
 from crowdsight.search.index import Entry, Filter
@@ -41,7 +41,7 @@ REMOVED = (1, 200)
 ASKED = 200
 ALL = 10_000_000
 AGAIN_SHARE = 0.7
-"""How often what a process died of is done again; else it is given up."""
+"""How often what a process died of, or failed at, is done again; else it is given up."""
 
 PUT, PUT_AGAIN, PUT_MANY, REMOVE, REFRESH = "put", "put again", "put many", "remove", "refresh"
 SHARES = {PUT: 0.45, PUT_AGAIN: 0.05, PUT_MANY: 0.03, REMOVE: 0.2, REFRESH: 0.27}
@@ -49,7 +49,7 @@ SHARES = {PUT: 0.45, PUT_AGAIN: 0.05, PUT_MANY: 0.03, REMOVE: 0.2, REFRESH: 0.27
 
 @dataclass(frozen=True)
 class Plan:
-    """`probability`: of a death, a call. `speed`: how much faster the index's clock runs; a search should take less
+    """`probability`: of a fault, a call. `speed`: how much faster the index's clock runs; a search should take less
     than the grace of what is replaced, 60 s, by that clock: moto's S3 and DynamoDB are slow with so many callers.
     `in_memory`: the tests' own instead of them, where a speed of 20 is not too much.
     """
@@ -65,12 +65,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """`puts`, `removals`, `refreshes`: operations that ended; `given_up`: those that did not. `contended`: how often
-    others were quicker, time after time. `vectors`: how many there were at the end; `largest_segment`: in entries.
+    """`puts`, `removals`, `refreshes`: operations that ended; `given_up`: those that did not. `failed`: how
+    often a call's error ended one, or kept a refresh from an account; `contended`: how often others were quicker, time
+    after time. `vectors`: how many there were at the end; `largest_segment`: in entries.
 
     `lost`, `twice`, `again`, `invented`, `changed`: keys, at the end or in a search; `fewer`: keys that a search did
-    not find though they were there; `errors`: of readers, and of writers other than their deaths; `left_over`: objects
-    that nobody accounts for, and items of the log. All of these must be 0.
+    not find though they were there; `errors`: of readers, and of writers and refreshes other than these; `left_over`:
+    objects that nobody accounts for, and items of the log. All of these must be 0.
     `met_deleted`: how often a search met a segment that was deleted meanwhile, and was done again.
     """
 
@@ -81,6 +82,7 @@ class Report:
     refreshes: int
     failures_injected: int
     given_up: int
+    failed: int
     contended: int
     searches: int
     slowest_search_s: float
@@ -122,10 +124,12 @@ class FastClock:
 
 def run(plan: Plan, show: Callable[[float], None] = lambda seconds: None) -> Report:
     """Run the plan. `show` is told how many seconds have passed."""
-    with _clients(plan.in_memory) as (dynamodb, s3), _damage_lines() as damage:
+    with _clients(plan.in_memory) as (dynamodb, s3):
         s3.create_bucket(Bucket=BUCKET)
         create_table(dynamodb, TABLE, {"due": "N"})
-        return _Run(plan, dynamodb, s3, damage).run(show)
+        this_run = _Run(plan, dynamodb, s3)
+        with _lines_to(this_run.hear):
+            return this_run.run(show)
 
 
 @contextmanager
@@ -142,28 +146,26 @@ def _clients(in_memory: bool) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def _damage_lines() -> Iterator[list[str]]:
-    """What the index has to say of segments that it cannot read."""
-    lines: list[str] = []
+def _lines_to(hear: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    """What the index has to say of segments that it cannot read, and of accounts that it cannot refresh."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
+            hear(record)
 
     handler, logger = Lines(), logging.getLogger("crowdsight.search")
     logger.addHandler(handler)
     try:
-        yield lines
+        yield
     finally:
         logger.removeHandler(handler)
 
 
 class _Run:
-    def __init__(self, plan: Plan, dynamodb: Any, s3: Any, damage: list[str]) -> None:
+    def __init__(self, plan: Plan, dynamodb: Any, s3: Any) -> None:
         self._plan = plan
         self._dynamodb = dynamodb
         self._s3 = s3
-        self._damage = damage
         self._clock = FastClock(plan.speed)
         self._books = Books(ACCOUNTS)
         self._counts: Counter[str] = Counter()
@@ -190,6 +192,13 @@ class _Run:
             for job in jobs:
                 job.result()
         return self._audit()
+
+    def hear(self, record: logging.LogRecord) -> None:
+        """A line of the index's log."""
+        if "is damaged" in record.getMessage():
+            self._count("met_deleted")
+        elif record.exc_info and record.exc_info[1]:
+            self._meet(REFRESH, record.exc_info[1])
 
     def _index(self, faults: Faults | None = None) -> S3VectorIndex:
         """A process's own."""
@@ -236,10 +245,8 @@ class _Run:
                     break
                 except Died:
                     index = self._index(faults)  # the next process
-                except Contended:
-                    self._count("contended")
                 except Exception as error:
-                    self._tell(f"{kind}: {error!r}")
+                    self._meet(kind, error)
                 if dice.random() > AGAIN_SHARE:
                     self._count("given_up")
                     break
@@ -247,8 +254,7 @@ class _Run:
 
     def _do(self, index: S3VectorIndex, kind: str, account: str, keys: Sequence[str]) -> None:
         if kind == REFRESH:
-            if index.refresh(self._stopped.is_set).failed:
-                self._count("contended")
+            index.refresh(self._stopped.is_set)  # what keeps it from an account it tells the log, and that `_meet`
             self._count("refreshes")
         elif kind == REMOVE:
             self._books.begin_removal(account, keys)
@@ -261,6 +267,15 @@ class _Run:
             self._books.end_put(account, keys)
             self._count("puts")
             self._count("vectors_put", len(keys))
+
+    def _meet(self, kind: str, error: BaseException) -> None:
+        """Count what is to be expected of an operation; anything else is an error of this run."""
+        if isinstance(error, Contended):
+            self._count("contended")
+        elif isinstance(error, (Refused, AnswerLost)):
+            self._count("failed")
+        else:
+            self._tell(f"{kind}: {error!r}")
 
     # Readers
 
@@ -293,7 +308,7 @@ class _Run:
     # The end
 
     def _audit(self) -> Report:
-        met_deleted = len([line for line in self._damage if "is damaged" in line])
+        met_deleted = self._counts["met_deleted"]
         index = self._index()
         for account in ACCOUNTS:
             index.remove(account, self._books.unfinished_removals(account))
@@ -328,6 +343,7 @@ class _Run:
             refreshes=counts["refreshes"],
             failures_injected=counts["failures_injected"],
             given_up=counts["given_up"],
+            failed=counts["failed"],
             contended=counts["contended"],
             searches=counts["searches"],
             slowest_search_s=round(self._slowest_s, 2),

@@ -1,12 +1,15 @@
 """`python -m benchmarks.vector_faults`, a short run of it, over moto and in memory; and that it would tell."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from benchmarks.vector_faults.__main__ import main
 from benchmarks.vector_faults.books import Books
-from benchmarks.vector_faults.faults import Died, Faults
+from benchmarks.vector_faults.faults import AnswerLost, Died, Faults, Refused
+from benchmarks.vector_faults.run import Plan, run
+from crowdsight.search.manifest import Manifests
 
 RUN = ["--seconds", "3", "--writers", "8", "--readers", "2", "--seed", "5"]
 
@@ -18,7 +21,7 @@ def test_with_writers_that_die_no_vector_is_lost_found_twice_or_hidden(
     status = main([*RUN, *more])
     report = json.loads(capsys.readouterr().out)
     assert status == 0, report
-    assert report["ok"] and report["puts"] and report["searches"] and report["failures_injected"]
+    assert report["ok"] and report["puts"] and report["searches"] and report["failures_injected"] and report["failed"]
 
 
 def test_the_books_tell_what_breaks_a_rule() -> None:
@@ -44,21 +47,32 @@ def test_the_books_tell_what_breaks_a_rule() -> None:
     assert books.unfinished_removals("ann") == ["c"]
 
 
-def test_a_client_dies_before_or_after_a_call() -> None:
-    made: list[int] = []
+def test_a_clients_calls_fail_are_made_twice_or_are_its_last() -> None:
+    made: Counter[int] = Counter()
 
     class Client:
-        def put(self, number: int) -> None:
-            made.append(number)
+        def put(self, number: int) -> str:
+            made[number] += 1
+            return "done"
 
     faults = Faults(0.5, "seed")
-    client, died = faults.over(Client()), []
-    for number in range(200):
+    client, ends = faults.over(Client()), dict[int, str]()
+    for number in range(400):
         try:
-            client.put(number=number)
-        except Died:
-            died.append(number)
-    assert len(died) == faults.injected
-    assert 50 < faults.injected < 150
-    assert 0.25 < len(set(died) & set(made)) / len(died) < 0.75
-    assert set(died) | set(made) == set(range(200))
+            ends[number] = client.put(number=number)
+        except (Died, Refused, AnswerLost) as error:
+            ends[number] = type(error).__name__
+    kinds = Counter((end, made[number]) for number, end in ends.items())
+    assert kinds.keys() == {("done", 1), ("done", 2), ("Died", 0), ("Died", 1), ("Refused", 0), ("AnswerLost", 1)}
+    assert min(kinds.values()) > 20
+    assert faults.injected == 400 - kinds["done", 1]
+
+
+def test_a_refresh_that_fails_for_another_reason_than_a_fault_or_others_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = Plan(seconds=0.5, writers=2, readers=0, probability=0, in_memory=True)
+    monkeypatch.setattr(Manifests, "swap", lambda *_: {}["never"])
+    report = run(plan)
+    assert not report.is_ok and not report.contended
+    assert any("refresh: KeyError" in error for error in report.errors)
