@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     top = argparse.ArgumentParser(
         prog="python -m benchmarks.vector_faults",
-        description="Writes to a vector index by processes that fail or die at any call, while others search; audits it.",
+        description="Writes to a vector index by processes that fail or die at any call; others search; audits it.",
     )
     top.add_argument("--seconds", type=float, default=Plan.seconds, help="how long (%(default)g)")
     top.add_argument("--writers", type=int, default=Plan.writers, metavar="N", help="and refreshers (%(default)s)")

@@ -56,7 +56,8 @@ def test_a_clients_calls_fail_are_made_twice_or_are_its_last() -> None:
             return "done"
 
     faults = Faults(0.5, "seed")
-    client, ends = faults.over(Client()), dict[int, str]()
+    client = faults.over(Client())
+    ends: dict[int, str] = {}
     for number in range(400):
         try:
             ends[number] = client.put(number=number)
