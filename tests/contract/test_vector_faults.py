@@ -73,7 +73,7 @@ def test_a_refresh_that_fails_for_another_reason_than_a_fault_or_others_is_an_er
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = Plan(seconds=0.5, writers=2, readers=0, probability=0, in_memory=True)
-    monkeypatch.setattr(Manifests, "swap", lambda *_: {}["never"])
+    monkeypatch.setattr(Manifests, "swap", lambda *_: dict[str, str]()["never"])
     report = run(plan)
     assert not report.is_ok and not report.contended
     assert any("refresh: KeyError" in error for error in report.errors)
