@@ -133,6 +133,21 @@ def test_only_known_answers_put_a_worker_below_the_floor() -> None:
     assert not rule.welcomes("W1")
 
 
+@pytest.mark.parametrize(("knows", "agreement", "is_welcome"), [(True, 0.55, True), (False, 0.8, False)])
+def test_who_is_right_where_the_crowd_is_wrong_stays_and_who_is_wrong_with_it_goes(
+    knows: bool, agreement: float, is_welcome: bool
+) -> None:
+    rule, state = TwoCoin(("a", "b")), SkillState()
+    for truth, other in (("a", "b"), ("b", "a")):
+        for _ in range(5):
+            state.add(rule.lesson(all_answer(truth if knows else other, "W0"), truth))
+        for number in range(100):
+            value = truth if number < 100 * agreement else other
+            believed = [float(category == truth) for category in rule.categories]
+            state.add(rule.model.closed([Answer("W0", value)], believed))
+    assert rule.knowing(state).welcomes("W0") == is_welcome
+
+
 def test_known_truths_set_the_class_prior_and_believed_ones_only_lean_it() -> None:
     model = ConfusionModel(CATEGORIES, SkillState())
     believed, told = SkillState(), SkillState()

@@ -153,16 +153,21 @@ class ConfusionModel:
             )
         return matrix
 
-    def counted(self, worker_id: str | None = None, known_only: bool = False) -> float:
+    def counted(self, worker_id: str | None = None) -> float:
         """How many answers of a Worker, or of all, have been counted; those to closed tasks at their lesser weight."""
         tally = self._state.pooled if worker_id is None else self._state.workers.get(worker_id, {})
-        weight = 0.0 if known_only else self.priors.learned_weight
-        return sum(sum(self._counts(tally, truth, weight)) for truth in range(len(self.categories)))
+        return sum(sum(self._counts(tally, truth, self.priors.learned_weight)) for truth in range(len(self.categories)))
+
+    def counted_known(self, worker_id: str) -> float:
+        """How many of a Worker's answers to known-answer questions have been counted."""
+        tally = self._state.workers.get(worker_id, {})
+        return sum(sum(self._counts(tally, truth, 0.0)) for truth in range(len(self.categories)))
 
     def informedness(self, worker_id: str | None) -> float:
-        """How far a Worker's answers, or the pool's, are from chance.
+        """How far a Worker's answers to known-answer questions, or the pool's answers, are from chance.
 
-        1: always right. 0: at random, or always the same (Youden 1950, for any number of categories).
+        1: always right. 0: at random, or always the same (Youden 1950, for any number of categories). Closed tasks
+        tell nothing of a Worker here: who is right where most are wrong disagrees with them.
         """
         size = len(self.categories)
         pool = (sum(self._pool[truth][truth] for truth in range(size)) - 1) / (size - 1)
@@ -171,7 +176,7 @@ class ConfusionModel:
         tally = self._state.workers.get(worker_id, {})
         right = 0.0
         for truth in range(size):
-            row = self._counts(tally, truth, self.priors.learned_weight)
+            row = self._counts(tally, truth, 0.0)
             weight = self.priors.floor_weight / size
             right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + weight)
         return (right - 1) / (size - 1)

@@ -44,7 +44,7 @@ class TwoCoin:
     `enough_answers`: so many must have been counted of all Workers together before it departs from first to lead by
     two; `enough_of_one`: of a Worker's own, before that Worker's answer alone can be enough; `enough_known`: of a
     Worker's own to known-answer questions, before that Worker can be found below the floor. The floor is an
-    informedness of `floor`, or, where questions are hard for everyone, `floor_of_pool` times the pool's.
+    informedness in these of `floor`, or, where questions are hard for everyone, `floor_of_pool` times the pool's.
     """
 
     categories: tuple[Value, ...]
@@ -158,7 +158,7 @@ class TwoCoin:
     def welcomes(self, worker_id: str) -> bool:
         """Whether a Worker gets more HITs of this kind: so does everyone until known-answer questions tell."""
         model = self.model
-        if model.counted(worker_id, known_only=True) < self.enough_known:
+        if model.counted_known(worker_id) < self.enough_known:
             return True
         pool = model.informedness(None)
         return model.informedness(worker_id) >= min(self.floor, self.floor_of_pool * pool)
