@@ -8,7 +8,7 @@ from statistics import fmean
 
 from benchmarks.adjudication.recorded import Recorded
 from benchmarks.adjudication.replay import KnownQuestions, Replay
-from crowdsight.adjudication import Answer, Decided, Value
+from crowdsight.adjudication import Answer, Decided, Unloadable, Value
 from crowdsight.adjudication.lead_by_two import LeadByTwo
 from crowdsight.adjudication.tally import SkillState
 from crowdsight.adjudication.tuning import tuned
@@ -20,8 +20,8 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended. `right`: whether the likeliest value is true, given or not; `confidence`: as stated then;
-    `majority` and `lead`: whether those rules' values are true; `lead_answers`: how many the latter took."""
+    """How a task ended. `right`: whether the likeliest value is true, given or not, unless the task ended because "the
+    image does not load"; `confidence`: as stated then; `majority` and `lead`: whether those rules' values are true; `lead_answers`: how many the latter took."""
 
     right: bool
     confidence: float
@@ -61,7 +61,7 @@ def replay(recorded: Recorded, seed: int, known: int = 0, rule: TwoCoin | None =
         leading, lead_answers = lead_by_two(order, rule.most_answers, dice)
         outcomes.append(
             Outcome(
-                right=belief.value == truth,
+                right=belief.value == truth and not isinstance(ended.verdict, Unloadable),
                 confidence=belief.confidence,
                 answers=len(ended.answers),
                 decided=isinstance(ended.verdict, Decided),

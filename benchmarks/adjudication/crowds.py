@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.adjudication.recorded import Recorded
-from crowdsight.adjudication import Answer
+from crowdsight.adjudication import UNAVAILABLE, Answer
 
 CATEGORIES = ("no", "yes")
 HARD_SHARE = 0.15
@@ -42,6 +42,7 @@ ATTACKS = {
     "always yes": Attack(0.2, lambda task, truth, dice: "yes"),
     "colluding": Attack(0.2, lambda task, truth, dice: _agreed(task)),
     "contrary": Attack(0.2, lambda task, truth, dice: _other(truth)),
+    "always unavailable": Attack(0.2, lambda task, truth, dice: UNAVAILABLE),
 }
 """Colluding Workers give the same answer as each other to every task, right or not; contrary ones the wrong one."""
 

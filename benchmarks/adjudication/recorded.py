@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crowdsight.adjudication import Answer, Value
+from crowdsight.adjudication.confusion import categories_of
 
 
 class Unreadable(Exception):
@@ -21,9 +22,9 @@ class Recorded:
 
     @property
     def categories(self) -> tuple[Value, ...]:
-        """All that was answered or is true, in the order of their names."""
+        """All that was answered or is true, in the order of their names; "the image does not load" is none."""
         found = {answer.value for answers in self.answers.values() for answer in answers} | set(self.truths.values())
-        return tuple(sorted(found, key=str))
+        return categories_of(sorted(found, key=str))
 
 
 def read(answers_path: Path, gold_path: Path, graded: bool) -> Recorded:

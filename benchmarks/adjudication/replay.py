@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from benchmarks.adjudication.recorded import Recorded
-from crowdsight.adjudication import Answer, Undecided, Value, Verdict
+from crowdsight.adjudication import Answer, Undecided, Unloadable, Value, Verdict
 from crowdsight.adjudication.learning import ClosedTask, Learner, close, refit
 from crowdsight.adjudication.tally import SkillState
 
@@ -84,7 +84,8 @@ class Replay(Generic[Rule]):
                 continue
             del opened[task]
             yield Ended(task, answers, verdict, knowing_until_now(knowing, state, answers))
-            closed.append(close(state, rule, answers))
+            if not isinstance(verdict, Unloadable):
+                closed.append(close(state, rule, answers))
             if len(closed) >= next_refit:
                 refit(state, rule, closed)
                 rule = self._tune(self._rule, state, self.questions)

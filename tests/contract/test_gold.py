@@ -153,15 +153,30 @@ def test_the_truth_of_a_question_counts_once_however_many_answer_it(world: World
     assert pooled["known|yes|yes"] == 3_000_000
 
 
-@pytest.mark.parametrize("value", ["unavailable", "maybe", ""])
-def test_an_answer_that_is_none_is_paid_and_tells_nothing_of_the_worker(world: World, value: str) -> None:
+@pytest.mark.parametrize("value", ["maybe", ""])
+def test_an_answer_that_makes_no_sense_is_paid_and_counts_as_missed(world: World, value: str) -> None:
     world.put()
     add(world, 1)
     world.tend_gold()
     answer(world, hit_of(world, 0), "A", value)
     world.deliver()
-    assert taught(world, "A") == Counter()
+    assert taught(world, "A") == Counter({"missed|yes": 1})
     assert world.paid() == Counter(A=1)
+
+
+def test_that_an_image_does_not_load_is_held_against_a_worker_once_another_has_seen_it(world: World) -> None:
+    world.put()
+    add(world, 1)
+    world.tend_gold()
+    for worker in "AB":
+        answer(world, hit_of(world, 0), worker, "unavailable")
+    world.deliver()
+    assert taught(world, "A") == taught(world, "B") == Counter()
+    answer(world, hit_of(world, 0), "C", "no")
+    world.deliver()
+    assert taught(world, "A") == taught(world, "B") == Counter({"missed|yes": 1})
+    assert taught(world, "C") == Counter({"known|yes|no": 1})
+    assert world.paid() == Counter(A=1, B=1, C=1)
 
 
 def test_an_answer_whose_notification_is_lost_is_found(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication import UNAVAILABLE, UNREADABLE, Answer, Decided, Disagreed, Undecided, Unloadable
 from crowdsight.adjudication.graded_bias import Estimate, GradedBias, GradedModel
 from crowdsight.adjudication.learning import close, refit
 from crowdsight.adjudication.tally import SkillState
@@ -88,6 +88,14 @@ def test_an_image_that_does_not_load_ends_the_task_when_it_leads_the_grades_by_t
     unloadable = [Answer("W1", UNAVAILABLE), Answer("W2", UNAVAILABLE)]
     assert RULE.judge(unloadable) == Unloadable()
     assert RULE.judge([*unloadable, Answer("W3", 0.5)]) == Undecided()
+
+
+def test_who_gives_no_grade_where_others_do_gets_no_more_hits() -> None:
+    answers = [Answer("W0", 1.0), Answer("W1", UNAVAILABLE), Answer("W2", UNREADABLE)]
+    assert all(RULE.knowing(taught([(answers, 0.5)] * 4)).welcomes(worker) for worker in WORKERS)
+    rule = RULE.knowing(taught([(answers, 0.5)] * 5))
+    assert [rule.welcomes(worker) for worker in WORKERS[:4]] == [True, False, False, True]
+    assert RULE.knowing(taught([(answers[1:2], 0.5)] * 9)).welcomes("W1")
 
 
 def test_a_known_bias_is_taken_off() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication import UNAVAILABLE, UNREADABLE, Answer, Decided, Disagreed, Undecided, Unloadable
 from crowdsight.adjudication.calibration import Calibration
 from crowdsight.adjudication.confusion import ConfusionModel, truth_told
 from crowdsight.adjudication.lead_by_two import LeadByTwo
@@ -146,6 +146,21 @@ def test_who_is_right_where_the_crowd_is_wrong_stays_and_who_is_wrong_with_it_go
             believed = [float(category == truth) for category in rule.categories]
             state.add(rule.model.closed([Answer("W0", value)], believed))
     assert rule.knowing(state).welcomes("W0") == is_welcome
+
+
+def test_who_never_answers_what_others_do_is_below_the_floor() -> None:
+    questions = [([*all_answer(truth, "W0"), *all_answer(UNAVAILABLE, "W1")], truth) for truth in CATEGORIES] * 2
+    rule = RULE.knowing(taught([*questions, (all_answer(UNREADABLE, "W2"), "a")] * 3))
+    assert [rule.welcomes(worker) for worker in WORKERS[:3]] == [True, False, True]
+    assert not rule.knowing(taught([(all_answer(UNREADABLE, "W2"), "a")] * 20)).welcomes("W2")
+    assert rule.knowing(taught([(all_answer(UNAVAILABLE, "W1", "W2"), "a")] * 20)).welcomes("W1")
+
+
+def test_what_was_missed_tells_nothing_of_the_answers_that_are_given() -> None:
+    given: Lessons = [(all_answer("a", "W0"), "a")] * 6
+    with_missed: Lessons = [*given, *[(all_answer("a", "W1") + all_answer(UNAVAILABLE, "W0"), "a")] * 6]
+    models = [ConfusionModel(CATEGORIES, taught(lessons)) for lessons in (given, with_missed)]
+    assert models[0].counted("W0") == models[1].counted("W0") == 6
 
 
 def test_known_truths_set_the_class_prior_and_believed_ones_only_lean_it() -> None:

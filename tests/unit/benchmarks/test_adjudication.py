@@ -82,6 +82,13 @@ def test_known_answers_keep_a_crowd_under_attack_above_its_majority() -> None:
     assert sum(outcome.right for outcome in outcomes) > sum(outcome.majority for outcome in outcomes)
 
 
+def test_known_answers_keep_those_out_who_say_that_no_image_loads() -> None:
+    recorded = crowd(ATTACKS["always unavailable"], seed=1, tasks=100)
+    assert recorded.categories == ("no", "yes")
+    unmeasured, measured = (replay(recorded, 1, known)[0] for known in (0, 10))
+    assert sum(outcome.right for outcome in measured) > sum(outcome.right for outcome in unmeasured)
+
+
 def test_the_calibration_error_is_the_gap_between_said_and_found() -> None:
     def outcome(right: bool, confidence: float) -> Outcome:
         return Outcome(right, confidence, 3, True, right, right, 3)

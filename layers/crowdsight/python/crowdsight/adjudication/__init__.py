@@ -10,16 +10,30 @@ from typing import Protocol
 UNAVAILABLE = "unavailable"
 """The answer "the image does not load", which every question offers."""
 
+UNREADABLE = "unreadable"
+"""What stands for an answer that the question never offered. Only a known-answer question's lesson knows it."""
+
 Value = str | float
 """What a Worker answered: a category, or a grade from 0 to 1; or UNAVAILABLE."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One Worker's valid answer."""
+    """One Worker's answer."""
 
     worker_id: str
     value: Value
+
+
+def missed(answers: Sequence[Answer]) -> list[str]:
+    """The Workers who did not answer a question that can be answered.
+
+    UNREADABLE is always such an answer, UNAVAILABLE only where another Worker saw what was to be seen: a link that has
+    rotted is nobody's fault.
+    """
+    is_seen = any(answer.value not in (UNAVAILABLE, UNREADABLE) for answer in answers)
+    blamed = (UNAVAILABLE, UNREADABLE) if is_seen else (UNREADABLE,)
+    return [answer.worker_id for answer in answers if answer.value in blamed]
 
 
 @dataclass(frozen=True)

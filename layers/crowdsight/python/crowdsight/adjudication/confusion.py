@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, mul
 
-from crowdsight.adjudication import UNAVAILABLE, Answer, Value
+from crowdsight.adjudication import UNAVAILABLE, Answer, Value, missed
 from crowdsight.adjudication.tally import UNIT, SkillState, Tally
 
 KNOWN, LEARNED = "known", "learned"
 """Counts from questions whose truth was told, and from closed tasks whose truth is only believed."""
+
+MISSED = "missed"
+"""Counts of a Worker's answers to known-answer questions that were no answer, see `missed`."""
 
 BALANCING_STEPS = 4
 ROUNDED_TO = 3
@@ -159,15 +162,15 @@ class ConfusionModel:
         return sum(sum(self._counts(tally, truth, self.priors.learned_weight)) for truth in range(len(self.categories)))
 
     def counted_known(self, worker_id: str) -> float:
-        """How many of a Worker's answers to known-answer questions have been counted."""
+        """How many of a Worker's answers to known-answer questions have been counted, missed ones among them."""
         tally = self._state.workers.get(worker_id, {})
-        return sum(sum(self._counts(tally, truth, 0.0)) for truth in range(len(self.categories)))
+        return sum(sum(self._counts(tally, truth, 0.0)) + missed for truth, missed in enumerate(self._missed(tally)))
 
     def informedness(self, worker_id: str | None) -> float:
         """How far a Worker's answers to known-answer questions, or the pool's answers, are from chance.
 
-        1: always right. 0: at random, or always the same (Youden 1950, for any number of categories). Closed tasks
-        tell nothing of a Worker here: who is right where most are wrong disagrees with them.
+        1: always right. 0: at random, or always the same (Youden 1950, for any number of categories). What was missed
+        is not right. Closed tasks tell nothing of a Worker here: who is right where most are wrong disagrees with them.
         """
         size = len(self.categories)
         pool = (sum(self._pool[truth][truth] for truth in range(size)) - 1) / (size - 1)
@@ -175,10 +178,10 @@ class ConfusionModel:
             return pool
         tally = self._state.workers.get(worker_id, {})
         right = 0.0
-        for truth in range(size):
+        for truth, missed in enumerate(self._missed(tally)):
             row = self._counts(tally, truth, 0.0)
             weight = self.priors.floor_weight / size
-            right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + weight)
+            right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + missed + weight)
         return (right - 1) / (size - 1)
 
     def closed(self, answers: Sequence[Answer], posterior: Sequence[float]) -> SkillState:
@@ -191,6 +194,8 @@ class ConfusionModel:
         contribution = self._contribution(KNOWN, answers, shares)
         for category in self.categories:
             contribution.pooled.pop(truth_name(KNOWN, category), None)
+        for worker_id in missed(answers):
+            contribution.add(SkillState({}, {worker_id: {truth_name(MISSED, truth): UNIT}}))
         return contribution
 
     def _contribution(self, kind: str, answers: Sequence[Answer], shares: Sequence[int]) -> SkillState:
@@ -223,6 +228,10 @@ class ConfusionModel:
             / UNIT
             for value in self.categories
         ]
+
+    def _missed(self, tally: Tally) -> list[float]:
+        """How many known-answer questions of each truth were missed."""
+        return [tally.get(truth_name(MISSED, category), 0) / UNIT for category in self.categories]
 
     def _learned(self, tally: Tally) -> float:
         """How many answers to closed tasks are in a tally."""
@@ -295,7 +304,7 @@ def count_name(kind: str, truth: Value, answer: Value) -> str:
 
 
 def truth_name(kind: str, truth: Value) -> str:
-    """The entry of the pooled tally that counts tasks."""
+    """The entry of a tally that counts tasks, or questions missed, of which such is true."""
     return f"{kind}|{truth}"
 
 

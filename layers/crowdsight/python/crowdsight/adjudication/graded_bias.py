@@ -12,7 +12,18 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
-from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
+from crowdsight.adjudication import (
+    UNAVAILABLE,
+    UNREADABLE,
+    Answer,
+    Decided,
+    Disagreed,
+    Undecided,
+    Unloadable,
+    Value,
+    Verdict,
+    missed,
+)
 from crowdsight.adjudication.machine_prior import Grade, Line, Opinion, fit_line
 from crowdsight.adjudication.tally import UNIT, SkillState, Tally
 
@@ -20,6 +31,7 @@ LEAD_OF_UNAVAILABLE = 2
 COUNT, SUM, SQUARES = "answers", "deviations", "squares"
 TASKS, TRUTHS, TRUTHS_SQUARED = "tasks", "truths", "truths squared"
 PAIRS, SHARED = "pairs", "shared"
+KNOWN, MISSED = "known", "missed"
 HALVINGS = 40
 
 
@@ -151,6 +163,11 @@ class GradedModel:
             self.shared,
         )
 
+    def known_and_missed(self, worker_id: str) -> tuple[float, float]:
+        """How many of a Worker's answers to known-answer questions have been counted, and how many were none."""
+        tally = self._state.workers.get(worker_id, {})
+        return _read(tally, KNOWN), _read(tally, MISSED)
+
     def closed(self, answers: Sequence[Answer]) -> SkillState:
         """What a task contributes when it closes: each answer against what the others say, by how sure they are."""
         contribution = SkillState()
@@ -170,11 +187,15 @@ class GradedModel:
         """What answers to a question of known truth contribute, besides that truth."""
         contribution = SkillState()
         deviations = [
-            (answer.worker_id, float(answer.value) - truth) for answer in answers if answer.value != UNAVAILABLE
+            (answer.worker_id, float(answer.value) - truth)
+            for answer in answers
+            if answer.value not in (UNAVAILABLE, UNREADABLE)
         ]
         for worker_id, deviation in deviations:
             lesson = _lesson(1.0, deviation, max(deviation**2 - self.shared, 0.0))
-            contribution.add(SkillState(lesson, {worker_id: lesson}))
+            contribution.add(SkillState(lesson, {worker_id: lesson | {KNOWN: UNIT}}))
+        for worker_id in missed(answers):
+            contribution.add(SkillState({}, {worker_id: {KNOWN: UNIT, MISSED: UNIT}}))
         count = len(deviations)
         if count > 1:
             total = math.fsum(deviation for _, deviation in deviations)
@@ -199,6 +220,9 @@ class GradedBias:
     would not lower the expected error by its price: `answers_per_noise` is how many answers an error as large as one
     answer's noise is worth. With P below `least` the task then ends without a result. "The image does not load" ends it
     when it leads the grades by two.
+
+    A Worker can be found below the floor once `enough_known` answers to known-answer questions have been counted: who
+    gave no grade to more than `most_missed` of these, a share, although there was something to grade.
     """
 
     epsilon: float = 0.05
@@ -207,6 +231,8 @@ class GradedBias:
     answers_per_noise: float = 30.0
     first_answers: int = 2
     most_answers: int = 9
+    enough_known: float = 5.0
+    most_missed: float = 0.5
     priors: GradedPriors = field(default_factory=GradedPriors)
     skills: SkillState = field(default_factory=SkillState)
     opinion: tuple[float, float] | None = None
@@ -252,8 +278,9 @@ class GradedBias:
         return GradedBelief(estimate.grade, estimate.within(self.epsilon))
 
     def welcomes(self, worker_id: str) -> bool:
-        """Everyone: whoever grades with a bias or much noise is weighed accordingly."""
-        return True
+        """Everyone who grades: a bias or much noise is weighed accordingly."""
+        known, missed = self.model.known_and_missed(worker_id)
+        return known < self.enough_known or missed <= self.most_missed * known
 
     def judge(self, answers: Sequence[Answer]) -> Verdict:
         grades = sum(answer.value != UNAVAILABLE for answer in answers)

@@ -42,7 +42,9 @@ def tuned(rule: TwoCoin, state: SkillState, questions: Questions) -> TwoCoin:
         lesson.add(rule.truth_lesson(truth))
         state.subtract(lesson)
         untold = rule.knowing(state)
-        welcome = [answer for answer in answers if untold.welcomes(answer.worker_id)]
+        welcome = [
+            answer for answer in answers if answer.value in rule.categories and untold.welcomes(answer.worker_id)
+        ]
         if welcome:
             belief = untold.believe(welcome)
             audits.append((max(belief.shares), belief.value == truth))

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from crowdsight.adjudication import Answer
+from crowdsight.adjudication import UNREADABLE, Answer
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.clock import Clock
 from crowdsight.crowd.gold import GoldQuestion, GoldRef, GoldStore, Phase, Pool
@@ -64,11 +64,11 @@ class GoldHits:
         self._store.add_answer(ref, answer)
         question = self._store.find(ref)
         function = CATALOGUE.get(ref.function)
-        if question is None or question.is_removed or function is None or answer.form_value is None:
+        if question is None or question.is_removed or function is None:
             return
-        value = function.read_answer(answer.form_value)
-        if value is not None:
-            self._skills.tell(function, ref.subject, question.truth, [Answer(answer.worker_id, value)])
+        value = function.read_answer(answer.form_value or "")
+        told = Answer(answer.worker_id, UNREADABLE if value is None else value)
+        self._skills.tell(function, ref.subject, question.truth, [told])
 
     def tend(self, time_left_s: Callable[[], float]) -> dict[str, int]:
         """Open, extend and close HITs as there are tasks; returns how many are open, by function.
