@@ -106,6 +106,18 @@ def test_a_single_answer_is_enough_only_from_a_worker_who_was_measured() -> None
     assert rule.judge(all_answer("b", "new")) == Undecided()
 
 
+def test_no_result_is_given_that_no_worker_gave() -> None:
+    other = {"a": "b", "b": "a", "c": "c"}
+    lessons: Lessons = [
+        (all_answer(other[truth], "W0", "W3") + all_answer(truth, "W1"), truth) for truth in CATEGORIES for _ in range(9)
+    ]
+    rule = RULE.knowing(taught(lessons)).calibrated(Calibration(audits=24))
+    contrary = all_answer("a", "W0", "W3")
+    assert rule.believe(contrary).value == "b"
+    assert rule.judge(contrary) == rule.at_most(2).judge(contrary) == Undecided()
+    assert rule.judge([*contrary, Answer("W1", "b")]) == Decided("b")
+
+
 def test_it_stops_without_a_result_where_answers_tell_next_to_nothing() -> None:
     dice = random.Random(1)
     lessons = [([Answer(worker, dice.choice(CATEGORIES)) for worker in WORKERS], "abc"[n % 3]) for n in range(60)]
