@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdsight.adjudication import UNAVAILABLE, UNREADABLE, Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication import UNAVAILABLE, UNREADABLE, Answer, Decided, Undecided, Unloadable
 from crowdsight.adjudication.graded_bias import Estimate, GradedBias, GradedModel
 from crowdsight.adjudication.learning import close, refit
 from crowdsight.adjudication.tally import SkillState
@@ -79,9 +79,11 @@ def test_agreement_is_decided_sooner_than_disagreement() -> None:
     assert RULE.judge(graded(0.1, 0.9, 0.5, 0.7)) == Undecided()
 
 
-def test_no_task_waits_for_more_than_the_most_answers() -> None:
-    for grades in (graded(*[0.0, 1.0] * 4, 0.5), graded(*[0.5] * 9)):
-        assert isinstance(RULE.judge(grades), Decided | Disagreed)
+def test_without_confidence_it_goes_on_to_the_most_answers() -> None:
+    rule = GradedBias(least=0.9)
+    for count in range(2, 10):
+        assert rule.judge(graded(*[0.0, 1.0] * 5)[:count]) == Undecided()
+    assert isinstance(RULE.judge(graded(*[0.0, 1.0] * 4, 0.5)), Decided)
 
 
 def test_an_image_that_does_not_load_ends_the_task_when_it_leads_the_grades_by_two() -> None:

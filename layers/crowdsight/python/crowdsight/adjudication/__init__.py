@@ -50,15 +50,10 @@ class Unloadable:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Not confident yet; further answers may help."""
+    """Not confident; with the most answers in, that is the end."""
 
 
-@dataclass(frozen=True)
-class Disagreed:
-    """Not confident, and further answers are not worth their price."""
-
-
-Verdict = Decided | Unloadable | Undecided | Disagreed
+Verdict = Decided | Unloadable | Undecided
 
 
 class Adjudicator(Protocol):

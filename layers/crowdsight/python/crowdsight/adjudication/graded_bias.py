@@ -17,7 +17,6 @@ from crowdsight.adjudication import (
     UNREADABLE,
     Answer,
     Decided,
-    Disagreed,
     Undecided,
     Unloadable,
     Value,
@@ -218,8 +217,8 @@ class GradedBias:
 
     Decided when P(|error| <= `epsilon`), as far as further answers can tell, is `enough`, or when a further answer
     would not lower the expected error by its price: `answers_per_noise` is how many answers an error as large as one
-    answer's noise is worth. With P below `least` the task then ends without a result. "The image does not load" ends it
-    when it leads the grades by two.
+    answer's noise is worth. With P below `least` it does not stop before the most answers are in. "The image does not
+    load" ends it when it leads the grades by two.
 
     A Worker can be found below the floor once `enough_known` answers to known-answer questions have been counted: who
     gave no grade to more than `most_missed` of these, a share, although there was something to grade.
@@ -290,9 +289,8 @@ class GradedBias:
             return Undecided()
         estimate = self.model.estimate(answers)
         sure = estimate.within(self.epsilon, shared=False)
-        if len(answers) < self.most_answers and sure < self.enough and self._gain(estimate) > 1:
-            return Undecided()
-        return Decided(estimate.grade) if sure >= self.least else Disagreed()
+        is_worth_more = len(answers) < self.most_answers and sure < self.enough and self._gain(estimate) > 1
+        return Undecided() if is_worth_more or sure < self.least else Decided(estimate.grade)
 
     def _gain(self, estimate: Estimate) -> float:
         """How many answers the expected fall of the absolute error by one more is worth, from an average Worker."""

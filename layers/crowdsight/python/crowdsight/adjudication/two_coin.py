@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
-from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Disagreed, Undecided, Unloadable, Value, Verdict
+from crowdsight.adjudication import UNAVAILABLE, Answer, Decided, Undecided, Unloadable, Value, Verdict
 from crowdsight.adjudication.calibration import START, Calibration
 from crowdsight.adjudication.confusion import ConfusionModel, Priors, truth_told
 from crowdsight.adjudication.lead_by_two import LEAD, LeadByTwo
@@ -39,7 +39,8 @@ class TwoCoin:
     `right_in_answers`: what a right result is worth, in answers; `right_unaudited`: as long as no audit has told how
     far confidence is to be trusted, since then a further answer brings less than it promises. `looks_ahead`: how many
     answers ahead the worth of going on is reckoned. `sure`: with less confidence it does not stop before one category
-    leads by two. `least_confidence`: a result below it is not given, nor one that no Worker gave.
+    leads by two. `least_confidence`: with less it does not stop before the most answers are in, nor where what is
+    believed is what no Worker said.
 
     `enough_answers`: so many must have been counted of all Workers together before it departs from first to lead by
     two; `enough_of_one`: of a Worker's own, before that Worker's answer alone can be enough; `enough_known`: of a
@@ -151,9 +152,11 @@ class TwoCoin:
         joint = self.model.joint(answers)
         gain = gain_of_going_on(joint, self.model.rows_to_expect(self.next_right), left, worth, self.calibration.stated)
         belief = self.believe(answers)
-        if gain > 0 or (belief.confidence < self.sure and most - second < LEAD) or belief.value not in counts:
+        if gain > 0 or (belief.confidence < self.sure and most - second < LEAD):
             return Undecided()
-        return Decided(belief.value) if belief.confidence >= self.least_confidence else Disagreed()
+        if belief.confidence < self.least_confidence or belief.value not in counts:
+            return Undecided()
+        return Decided(belief.value)
 
     def welcomes(self, worker_id: str) -> bool:
         """Whether a Worker gets more HITs of this kind: so does everyone until known-answer questions tell."""

@@ -21,7 +21,6 @@ CODE_DIGITS = 16
 STOPPED = {
     "confident": "The answer is confident enough: one more is not worth its price.",
     "most_answers": "All the answers that the function allows are in.",
-    "not_worth_it": "The answers are not confident enough, and more would not be worth their price.",
     "unavailable": "Workers agree that an image does not load.",
     "expired": "No more answers came within the allotted time.",
     "error": "Something failed; the task's problem says what.",
@@ -132,9 +131,7 @@ def _why_stopped(function: CrowdFunction, task: Task, generation: Generation) ->
     if task.problem and task.problem.code is ProblemCode.EXPIRED:
         return "expired"
     counted = Grounds.from_document(generation.grounds).assignment_ids
-    if len(counted) >= function.adjudicator.most_answers:
-        return "most_answers"
-    return "confident" if task.state is State.COMPLETED else "not_worth_it"
+    return "most_answers" if len(counted) >= function.adjudicator.most_answers else "confident"
 
 
 def _wire_time(at_ms: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from crowdsight.adjudication import Answer, Decided, Disagreed, Undecided, Unloadable
+from crowdsight.adjudication import Answer, Decided, Undecided, Unloadable
 from crowdsight.adjudication.learning import Learner
 from crowdsight.adjudication.tally import SkillState
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
@@ -98,8 +98,6 @@ def decide(
             return Decision("complete", result=result_of(function, value))
         case Unloadable():
             return Decision("fail", problem=ProblemCode.IMAGE_UNAVAILABLE)
-        case Disagreed():
-            return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
         case Undecided():
             if len(answers) >= rule.most_answers:
                 return Decision("fail", problem=ProblemCode.NO_AGREEMENT)
