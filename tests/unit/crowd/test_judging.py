@@ -66,6 +66,14 @@ def test_what_is_recorded_decides_what_to_do_next(
     assert decide(CONTAINS, CONTAINS.adjudicator, generation(asked, hit_over), answers_of(*values), now_ms) == decision
 
 
+def test_an_answer_that_makes_no_sense_takes_a_place() -> None:
+    similarity = CATALOGUE["image-similarity"]
+    rule, answers = similarity.adjudicator.at_most(3), answers_of("1", "2", "nonsense")
+    decision = decide(similarity, rule, generation(3), answers, BEFORE_MS)
+    assert decision == decide(similarity, rule.at_most(2), generation(2), answers[:2], BEFORE_MS)
+    assert decision.action == "complete"
+
+
 def test_there_is_something_to_judge_once_all_answers_asked_for_are_in_or_no_more_can_come() -> None:
     assert is_ready(generation(2), answers_of("yes", "no"))
     assert is_ready(generation(2), answers_of("yes", "no", "no"))

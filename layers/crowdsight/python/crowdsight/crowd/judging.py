@@ -92,8 +92,12 @@ def read_answers(function: CrowdFunction, answers: Iterable[RecordedAnswer]) -> 
 def decide(
     function: CrowdFunction, rule: Learner, generation: Generation, answers: list[RecordedAnswer], now_ms: int
 ) -> Decision:
-    """The next step, from what is recorded. `rule`: the function's, knowing the Workers of these answers."""
-    match rule.judge(read_answers(function, answers)):
+    """The next step, from what is recorded. `rule`: the function's, knowing the Workers of these answers.
+
+    An answer that the question never offered is paid, and takes one of the places that the function allows.
+    """
+    valid = read_answers(function, answers)
+    match rule.at_most(rule.most_answers - (len(answers) - len(valid))).judge(valid):
         case Decided(value):
             return Decision("complete", result=result_of(function, value))
         case Unloadable():
