@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from crowdsight.adjudication import Answer
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.gates import SHUT_OUT, Gates
+from crowdsight.crowd.opinions import Opinions
+from crowdsight.crowd.refitting import Refit
 from crowdsight.crowd.requester import Requester, RequesterError
 from crowdsight.crowd.skills import Skills
 from crowdsight.dynamodb import Table
@@ -22,13 +24,19 @@ QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/notifications"
 
 
 class Mturk:
-    """As much of a boto3 `mturk` client as gates call. `refused`: Workers that the workplace does not know."""
+    """As much of a boto3 `mturk` client as gates call.
+
+    `refused`: Workers that the workplace does not know; `unreachable`: to whom it delivers nothing; `is_silent`: it
+    sends no messages now.
+    """
 
     def __init__(self) -> None:
         self.types: dict[str, str] = {}
         self.held: set[tuple[str, str]] = set()
         self.told: list[tuple[str, str]] = []
         self.refused: set[str] = set()
+        self.is_silent = False
+        self.unreachable: set[str] = set()
 
     def create_qualification_type(self, Name: str, **_: Any) -> dict[str, Any]:
         if Name in self.types:
@@ -56,8 +64,12 @@ class Mturk:
         self.held.remove((QualificationTypeId, WorkerId))
 
     def notify_workers(self, Subject: str, MessageText: str, WorkerIds: list[str]) -> dict[str, Any]:
-        self.told += [(worker_id, MessageText) for worker_id in WorkerIds]
-        return {"NotifyWorkersFailureStatuses": []}
+        if self.is_silent:
+            raise _refusal("try again later", "ServiceFault")
+        failed = [worker_id for worker_id in WorkerIds if worker_id in self.unreachable]
+        self.told += [(worker_id, MessageText) for worker_id in WorkerIds if worker_id not in failed]
+        statuses = [{"NotifyWorkersFailureCode": "HardFailure", "WorkerId": worker_id} for worker_id in failed]
+        return {"NotifyWorkersFailureStatuses": statuses}
 
 
 def _refusal(message: str, code: str = "AWS.MechanicalTurk.InvalidParameterValue") -> ClientError:
@@ -94,7 +106,7 @@ def test_who_is_below_the_floor_is_shut_out_once_and_told_why(skills: Skills, mt
         gates_of(skills, mturk).review(CONTAINS, ["GOOD", "AGAINST", "UNKNOWN"])
     assert mturk.held == {("TYPE0", "AGAINST")}
     assert mturk.told == [("AGAINST", SHUT_OUT)]
-    assert skills.excluded(CONTAINS) == {"AGAINST"}
+    assert skills.excluded(CONTAINS) == {"AGAINST": True}
 
 
 def test_disagreeing_with_others_alone_shuts_nobody_out(skills: Skills, mturk: Mturk) -> None:
@@ -124,7 +136,44 @@ def test_who_is_found_to_be_good_after_all_is_let_in_again(skills: Skills, mturk
     for _ in range(2):
         gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
     assert mturk.held == set()
-    assert skills.excluded(CONTAINS) == set()
+    assert skills.excluded(CONTAINS) == {}
+
+
+def test_who_could_not_be_told_is_shut_out_all_the_same_and_told_later(skills: Skills, mturk: Mturk) -> None:
+    teach(skills, "AGAINST", 0.1)
+    mturk.is_silent = True
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup):
+            gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    assert skills.excluded(CONTAINS) == {"AGAINST": False}
+    mturk.is_silent = False
+    for _ in range(2):
+        gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    assert mturk.told == [("AGAINST", SHUT_OUT)]
+    assert skills.excluded(CONTAINS) == {"AGAINST": True}
+
+
+def test_who_cannot_be_reached_at_all_counts_as_told(skills: Skills, mturk: Mturk) -> None:
+    teach(skills, "AGAINST", 0.1)
+    mturk.unreachable = {"AGAINST"}
+    gates_of(skills, mturk).review(CONTAINS, ["AGAINST"])
+    assert mturk.held == {("TYPE0", "AGAINST")}
+    assert skills.excluded(CONTAINS) == {"AGAINST": True}
+
+
+def test_a_refit_lets_in_whoever_is_shut_out_by_what_is_known_no_more(
+    skills: Skills, skills_table: Table, mturk: Mturk
+) -> None:
+    refit = Refit(skills, Opinions(skills_table, StoppedClock(0)), gates_of(skills, mturk), [CONTAINS])
+    teach(skills, "AGAINST", 0.1)
+    refit(lambda: 600)
+    assert mturk.held == {("TYPE0", "AGAINST")}
+    for number in range(20):
+        skills.take_back(CONTAINS, f"AGAINST-{number}")
+    assert skills.everyone(CONTAINS).workers == {}
+    refit(lambda: 600)
+    assert mturk.held == set()
+    assert skills.excluded(CONTAINS) == {}
     Requester(lambda: mturk, QUEUE_URL).let_in(CONTAINS, "AGAINST", "again: changes nothing")
 
 
@@ -161,4 +210,4 @@ def test_a_worker_whom_the_workplace_does_not_know_keeps_no_other_waiting(skills
     with pytest.raises(ExceptionGroup) as found:
         gates_of(skills, mturk).review(CONTAINS, ["GONE", "AGAINST"])
     assert [type(error) for error in found.value.exceptions][0].__mro__.count(RequesterError) == 1
-    assert skills.excluded(CONTAINS) == {"AGAINST"}
+    assert skills.excluded(CONTAINS) == {"AGAINST": True}

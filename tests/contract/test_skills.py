@@ -163,8 +163,12 @@ def test_exclusions_are_remembered_beside_the_tally(skills: Skills) -> None:
     skills.tell(CONTAINS, "gold-1", "yes", answered(A="no", B="yes"))
     before = skills.everyone(CONTAINS)
     skills.set_excluded(CONTAINS, "A", True)
-    assert skills.excluded(CONTAINS) == skills.excluded(CONTAINS, ["A", "B"]) == {"A"}
-    assert skills.excluded(SIMILARITY) == set()
+    assert skills.excluded(CONTAINS) == skills.excluded(CONTAINS, ["A", "B"]) == {"A": False}
+    skills.set_told(CONTAINS, "A")
+    assert skills.excluded(CONTAINS) == {"A": True}
+    assert skills.excluded(SIMILARITY) == {}
     assert skills.everyone(CONTAINS) == before
     skills.set_excluded(CONTAINS, "A", False)
-    assert skills.excluded(CONTAINS) == set()
+    assert skills.excluded(CONTAINS) == {}
+    skills.set_excluded(CONTAINS, "A", True)
+    assert skills.excluded(CONTAINS) == {"A": False}

@@ -7,7 +7,7 @@ not have a certain qualification, and whoever is shut out gets it.
 from collections.abc import Iterable
 
 from crowdsight.catalogue import CrowdFunction
-from crowdsight.crowd.requester import Requester, RequesterError
+from crowdsight.crowd.requester import Refused, Requester, RequesterError
 from crowdsight.crowd.skills import Skills
 
 SHUT_OUT = (
@@ -19,7 +19,7 @@ LET_IN = "HITs of this kind are open to you again. Thank you for your work."
 
 
 class Gates:
-    """Every review may run twice: a Worker may then be told twice, never not at all."""
+    """Every review may run twice: a Worker may then be told twice, never not at all if messages can be delivered."""
 
     def __init__(self, skills: Skills, requester: Requester) -> None:
         self._skills = skills
@@ -36,20 +36,26 @@ class Gates:
         excluded = self._skills.excluded(function, worker_ids)
         errors = []
         for worker_id in worker_ids:
-            is_welcome = rule.welcomes(worker_id)
-            if is_welcome == (worker_id not in excluded):
-                continue
             try:
-                self._set(function, worker_id, is_welcome)
+                self._set(function, worker_id, rule.welcomes(worker_id), excluded.get(worker_id))
             except RequesterError as error:
                 errors.append(error)
         if errors:
             raise ExceptionGroup("some Workers' gates could not be set", errors)
 
-    def _set(self, function: CrowdFunction, worker_id: str, is_welcome: bool) -> None:
+    def _set(self, function: CrowdFunction, worker_id: str, is_welcome: bool, is_told: bool | None) -> None:
+        """`is_told`: whether a Worker who is shut out was told so; None for one who is not."""
         if is_welcome:
-            self._requester.let_in(function, worker_id, LET_IN)
-        else:
+            if is_told is not None:
+                self._requester.let_in(function, worker_id, LET_IN)
+                self._skills.set_excluded(function, worker_id, False)
+            return
+        if is_told is None:
             self._requester.shut_out(function, worker_id)
-            self._requester.tell(worker_id, function.title, SHUT_OUT)
-        self._skills.set_excluded(function, worker_id, not is_welcome)
+            self._skills.set_excluded(function, worker_id, True)
+        if not is_told:
+            try:
+                self._requester.tell(worker_id, function.title, SHUT_OUT)
+            except Refused:
+                pass  # a Worker whom the workplace delivers nothing to
+            self._skills.set_told(function, worker_id)

@@ -48,7 +48,9 @@ class Refit:
                 break
             replaced[function.name] = self._refit(function)
             try:
-                self._gates.review(function, self._skills.everyone(function).workers)
+                # Of a Worker who is shut out nothing may be known any more, where known questions were removed.
+                workers = {*self._skills.everyone(function).workers, *self._skills.excluded(function)}
+                self._gates.review(function, sorted(workers))
             except* RequesterError as group:
                 errors += [error for error in group.exceptions if isinstance(error, RequesterError)]
         if errors:

@@ -3,7 +3,8 @@
 | pk               | sk                      | what                                                                |
 |------------------|-------------------------|---------------------------------------------------------------------|
 | SKILLS#function  | POOL                    | the tally of all Workers together                                   |
-| SKILLS#function  | WORKER#id               | a Worker's tally, and since when that Worker gets no more HITs      |
+| SKILLS#function  | WORKER#id               | a Worker's tally, since when that Worker gets no more HITs, and     |
+|                  |                         | since when that Worker is told so                                   |
 | SKILLS#function  | TUNING                  | what the last refit set beside the tallies                          |
 | LESSONS#function | TASK#created#generation | a closed task: its answers, and what they contribute                |
 | LESSONS#function | TOLD#key#part           | a question whose truth was told: its answers, what they contribute  |
@@ -149,21 +150,27 @@ class Skills:
 
     # Who gets no more HITs
 
-    def excluded(self, function: CrowdFunction, worker_ids: Iterable[str] | None = None) -> set[str]:
-        """Which of these Workers, or of all, get no more HITs of a function."""
+    def excluded(self, function: CrowdFunction, worker_ids: Iterable[str] | None = None) -> dict[str, bool]:
+        """Which of these Workers, or of all, get no more HITs of a function, and whether each was told so."""
         pk = _skills_pk(function)
         items = (
             self._table.query_all(pk, "WORKER#")
             if worker_ids is None
             else self._table.get_many((pk, _worker_sk(worker_id)) for worker_id in worker_ids)
         )
-        return {_worker_id(item) for item in items if "excluded_at_ms" in item}
+        return {_worker_id(item): "told_at_ms" in item for item in items if "excluded_at_ms" in item}
 
     def set_excluded(self, function: CrowdFunction, worker_id: str, is_excluded: bool) -> None:
         """Whether a Worker gets no more HITs of a function."""
-        change = "SET excluded_at_ms = :now" if is_excluded else "REMOVE excluded_at_ms"
+        change = "SET excluded_at_ms = :now" if is_excluded else "REMOVE excluded_at_ms, told_at_ms"
         values = {"now": self._clock()} if is_excluded else None
         self._table.update(_skills_pk(function), _worker_sk(worker_id), change, values=values)
+
+    def set_told(self, function: CrowdFunction, worker_id: str) -> None:
+        """A Worker who gets no more HITs of a function has been told so."""
+        self._table.update(
+            _skills_pk(function), _worker_sk(worker_id), "SET told_at_ms = :now", values={"now": self._clock()}
+        )
 
     def _tell_some(
         self, function: CrowdFunction, key: str, truth: Value, answers: Sequence[Answer], instead_of: Generation | None
