@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from crowdsight.adjudication import Answer, Value
+from crowdsight.adjudication.machine_prior import Curve
 from crowdsight.catalogue import CATALOGUE, CrowdFunction, Document, ImageContainsInput, ImageSimilarityInput
+from crowdsight.crowd import refitting
 from crowdsight.crowd.gold import GoldStore
 from crowdsight.crowd.machine import Machine
 from crowdsight.crowd.opinions import Score
@@ -159,6 +161,22 @@ def test_known_answer_questions_are_scored_once(world: World, machine: Machine, 
     assert scorer.asked.count(address(0)) == 1
     subjects = [question.ref.subject for question in gold.questions(CONTAINS)]
     assert len(world.opinions.scores(CONTAINS, subjects)) == 2
+
+
+def test_of_more_truths_than_are_weighed_audited_tasks_come_first(
+    world: World, machine: Machine, scorer: FixedScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refitting, "MOST_TRUTHS", 1)
+    scorer.scores[address(1)] = 0.9
+    generation = world.put(replace(KEY, name="audited"), contains(1))
+    machine.score_task(generation)
+    world.answer_all(generation, ["yes", "yes"])
+    world.settle(generation)
+    world.audits.tell(CONTAINS, generation, {"containsTarget": True})
+    tell_truths(world, CONTAINS, ["no"] * 3, [0.1] * 3)
+    curve = world.opinions.priors(CONTAINS)["fixed"]
+    assert isinstance(curve, Curve)
+    assert (curve.truths, curve.usual) == (1, 2 / 3), "of one truth, which is yes"
 
 
 def test_an_audited_tasks_score_is_evidence(world: World, machine: Machine, scorer: FixedScorer) -> None:

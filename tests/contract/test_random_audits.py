@@ -84,7 +84,7 @@ def test_a_truth_is_told_once_and_stands_in_place_of_what_the_task_taught_by_its
     with pytest.raises(InvalidRequest, match="another truth"):
         world.audits.tell(CONTAINS, generation, TRUE)
     assert world.skills.everyone(CONTAINS) == state
-    [lesson] = world.skills.told_questions(CONTAINS, 10)
+    [lesson] = world.skills.audited_tasks(CONTAINS, 10)
     assert (Counter(answer.value for answer in lesson.answers), lesson.truth) == (Counter(yes=2), "no")
 
 

@@ -37,7 +37,8 @@ def answered(**values: Value) -> list[Answer]:
 
 def sum_of_lessons(skills: Skills, function: CrowdFunction) -> SkillState:
     total = SkillState()
-    for lesson in [*skills.closed_tasks(function, MOST), *skills.told_questions(function, MOST)]:
+    told = [*skills.audited_tasks(function, MOST), *skills.told_questions(function, MOST)]
+    for lesson in [*skills.closed_tasks(function, MOST), *told]:
         total.add(lesson.contribution)
     return total
 
@@ -90,7 +91,7 @@ def test_nothing_is_lost_when_tasks_close_and_are_refitted_and_told_at_once(skil
         for each in work:
             each.result()
     assert len(skills.closed_tasks(CONTAINS, MOST)) == 18
-    assert len(skills.told_questions(CONTAINS, MOST)) == 6
+    assert len(skills.audited_tasks(CONTAINS, MOST)) == 6
     assert skills.everyone(CONTAINS) == sum_of_lessons(skills, CONTAINS)
 
 
@@ -113,6 +114,16 @@ def test_a_task_whose_truth_is_told_before_it_has_taught_teaches_nothing_else(sk
     before = skills.everyone(CONTAINS)
     skills.close(CONTAINS, generation(1), answers)
     assert skills.everyone(CONTAINS) == before
+
+
+def test_audited_tasks_are_read_apart_from_known_questions_and_newest_first(skills: Skills) -> None:
+    for number in (2, 3, 1):
+        task, answers = generation(number), answered(A="yes")
+        skills.tell(CONTAINS, task.id, "yes", answers, instead_of=task)
+        skills.tell(CONTAINS, f"gold:{number}", "yes", answers)
+    newest = [generation(3).id, generation(2).id]
+    assert [lesson.question for lesson in skills.audited_tasks(CONTAINS, 2)] == newest
+    assert {lesson.question for lesson in skills.told_questions(CONTAINS, MOST)} == {"gold:1", "gold:2", "gold:3"}
 
 
 def test_a_known_question_counts_each_workers_answer_once(skills: Skills) -> None:

@@ -4,10 +4,11 @@ It may run at any time, twice at once, and be killed anywhere: what it writes ar
 only while it is as it was read.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 
-from crowdsight.adjudication import Value
 from crowdsight.adjudication.learning import ClosedTask, refit
+from crowdsight.adjudication.machine_prior import MOST_TRUTHS
 from crowdsight.adjudication.tally import UNIT, SkillState
 from crowdsight.adjudication.tuning import retuned
 from crowdsight.catalogue import CrowdFunction
@@ -17,8 +18,10 @@ from crowdsight.crowd.requester import RequesterError
 from crowdsight.crowd.skills import Lesson, Skills
 
 MOST_TASKS = 1_000
+MOST_AUDITED = 1_000
 MOST_TOLD = 1_000
-"""As many lessons of a function are looked at, the newest closed tasks; older ones stay as they are."""
+"""As many lessons of a function are looked at: the newest closed tasks, the newest audited ones, and known-answer
+questions; others stay as they are."""
 
 WORTH_A_WRITE = UNIT // 100
 """A lesson in which no count changes by more, a hundredth of an answer, stays as it is."""
@@ -74,15 +77,22 @@ class Refit:
         return replaced
 
     def _weigh_the_machine(self, function: CrowdFunction, told: Iterable[Lesson]) -> None:
-        """Compare what models scored with the truths that were told; a question in several parts counts once."""
+        """Compare what models scored with the truths that were told; a question in several parts counts once.
+
+        The first `MOST_TRUTHS` of each kind are taken, in an order as good as drawn by lot and the same every time.
+        """
         truths = {lesson.question: lesson.truth for lesson in told if lesson.truth is not None}
         scores = self._opinions.scores(function, truths)
-        known: dict[str, list[tuple[float, Value]]] = {}
-        for question in sorted(scores):  # as good as drawn by lot, and the same every time
-            known.setdefault(scores[question].kind, []).append((scores[question].value, truths[question]))
-        self._opinions.set_priors(
-            function, {kind: function.adjudicator.foretelling(pairs) for kind, pairs in known.items()}
-        )
+        scored: dict[str, list[str]] = {}
+        for question in truths:
+            if question in scores:
+                scored.setdefault(scores[question].kind, []).append(question)
+        priors = {}
+        for kind, questions in scored.items():
+            drawn = sorted(questions[:MOST_TRUTHS], key=_lot)
+            known = [(scores[question].value, truths[question]) for question in drawn]
+            priors[kind] = function.adjudicator.foretelling(known)
+        self._opinions.set_priors(function, priors)
 
     def _read(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], SkillState]:
         """Lessons, and a state that they are in: those that stayed as they were while the state was read."""
@@ -95,8 +105,13 @@ class Refit:
     def _lessons(self, function: CrowdFunction) -> list[Lesson]:
         return [
             *self._skills.closed_tasks(function, MOST_TASKS),
+            *self._skills.audited_tasks(function, MOST_AUDITED),
             *self._skills.told_questions(function, MOST_TOLD),
         ]
+
+
+def _lot(question: str) -> bytes:
+    return hashlib.blake2b(question.encode(), digest_size=8).digest()
 
 
 def _is_worth_a_write(before: SkillState, after: SkillState) -> bool:

@@ -7,6 +7,7 @@
 |                  |                         | since when that Worker is told so                                   |
 | SKILLS#function  | TUNING                  | what the last refit set beside the tallies                          |
 | LESSONS#function | TASK#created#generation | a closed task: its answers, and what they contribute                |
+| LESSONS#function | AUDIT#created#key#part  | a task whose truth was told: its answers, and what they contribute  |
 | LESSONS#function | TOLD#key#part           | a question whose truth was told: its answers, what they contribute  |
 
 A lesson is written in one transaction with what it adds to the tallies, or takes from them, on condition that it is as
@@ -51,9 +52,9 @@ class Lesson:
 
     @property
     def question(self) -> str:
-        """Which one it is: a told question's key, or a closed task's generation."""
+        """Which one it is: the key by which its truth was told, or a closed task's generation."""
         kind, *names = self.sk.split("#")
-        return names[0] if kind == "TOLD" else names[-1]
+        return names[0] if kind == "TOLD" else names[1]
 
 
 class Skills:
@@ -85,8 +86,12 @@ class Skills:
         lessons = map(_lesson, self._newest(function, "TASK#"))
         return list(islice((lesson for lesson in lessons if lesson.answers), most))
 
+    def audited_tasks(self, function: CrowdFunction, most: int) -> list[Lesson]:
+        """The newest tasks whose truth was told, newest first."""
+        return list(islice(map(_lesson, self._newest(function, "AUDIT#")), most))
+
     def told_questions(self, function: CrowdFunction, most: int) -> list[Lesson]:
-        """Questions whose truth was told, in no particular order."""
+        """Other questions whose truth was told, in no particular order; one with many answers is several."""
         return list(islice(map(_lesson, self._newest(function, "TOLD#")), most))
 
     # What is learned
@@ -119,8 +124,8 @@ class Skills:
             pass  # more than one part has room for
 
     def take_back(self, function: CrowdFunction, key: str) -> None:
-        """Forget a told question and all that it told. Again: changes nothing."""
-        for part in self._parts(function, key):
+        """Forget a told question, not a task, and all that it told. Again: changes nothing."""
+        for part in self._parts(function, f"TOLD#{key}#"):
             steps = self._change_steps(function, _difference(SkillState(), part.contribution))
             gone = self._table.delete_step(
                 "lesson", _lessons_pk(function), part.sk, "version = :version", {"version": part.version}
@@ -178,8 +183,9 @@ class Skills:
         """Tell as many of the answers as one part has room for; whether there may be more."""
         if "#" in key:
             raise ValueError("a told question's key has no #")
+        prefix = f"AUDIT#{instead_of.created_at_ms:015}#{key}#" if instead_of else f"TOLD#{key}#"
         for _ in range(RACES):
-            parts = self._parts(function, key)
+            parts = self._parts(function, prefix)
             told = {answer.worker_id for part in parts for answer in part.answers}
             new = [answer for answer in answers if answer.worker_id not in told]
             closed = self._find(function, _task_sk(instead_of)) if instead_of else None
@@ -188,7 +194,7 @@ class Skills:
                 return False
             part = parts[-1] if parts else None
             if part is None or len(part.answers) >= ANSWERS_A_PART:
-                part = Lesson(f"TOLD#{key}#{len(parts):06}", (), truth, SkillState(), 0)
+                part = Lesson(f"{prefix}{len(parts):06}", (), truth, SkillState(), 0)
             told_now = (*part.answers, *new[: ANSWERS_A_PART - len(part.answers)])
             rule = self.knowing(function, [answer.worker_id for answer in told_now])
             contribution = rule.lesson(told_now, truth)
@@ -238,8 +244,8 @@ class Skills:
                 return
             start_key = page.next_key
 
-    def _parts(self, function: CrowdFunction, key: str) -> list[Lesson]:
-        return [_lesson(item) for item in self._table.query_all(_lessons_pk(function), f"TOLD#{key}#")]
+    def _parts(self, function: CrowdFunction, sk_prefix: str) -> list[Lesson]:
+        return [_lesson(item) for item in self._table.query_all(_lessons_pk(function), sk_prefix)]
 
     def _find(self, function: CrowdFunction, sk: str) -> Lesson | None:
         item = self._table.get(_lessons_pk(function), sk)
