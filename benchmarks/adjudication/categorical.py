@@ -94,7 +94,7 @@ def measure(recorded: Recorded, seed: int, known: int = 0, rule: TwoCoin | None 
 
 def tune(rule: TwoCoin, state: SkillState, questions: KnownQuestions) -> TwoCoin:
     """As the scheduled refit does it."""
-    return tuned(rule, state, questions.values())
+    return tuned(rule, state, questions)
 
 
 def majority(answers: Sequence[Answer], dice: random.Random) -> Value:

@@ -9,6 +9,7 @@ from crowdsight.adjudication import Answer
 from crowdsight.adjudication.tally import SkillState
 from crowdsight.catalogue import CATALOGUE
 from crowdsight.crowd.requester import Requester
+from crowdsight.crowd.skills import ANSWERS_A_PART
 from crowdsight.errors import NotFound
 from crowdsight.tasks import ProblemCode, State
 from tests.contract.crowd_world import KEY, QUEUE_URL, SIMILARITY_KEY, World
@@ -124,6 +125,13 @@ def test_a_refit_calibrates_on_known_questions(world: World) -> None:
     teach(world, "A")
     world.refit_skills(lambda: 600)
     assert world.skills.knowing(CONTAINS, ()).tuning["audits"] == 20
+
+
+def test_a_question_with_more_answers_than_one_lesson_holds_calibrates_once(world: World) -> None:
+    answers = [Answer(f"AWORKER{number}", "yes") for number in range(2 * ANSWERS_A_PART)]
+    world.skills.tell(CONTAINS, "known", "yes", answers)
+    world.refit_skills(lambda: 600)
+    assert world.skills.knowing(CONTAINS, ()).tuning["audits"] == 1
 
 
 def test_a_refit_without_time_leaves_functions_to_the_next(world: World) -> None:

@@ -141,6 +141,9 @@ def test_a_known_question_takes_any_number_of_answers_at_once(skills: Skills) ->
     parts = skills.told_questions(CONTAINS, MOST)
     assert sorted(len(part.answers) for part in parts) == [5, ANSWERS_A_PART, ANSWERS_A_PART]
     assert len(skills.everyone(CONTAINS).workers) == len(answers)
+    assert skills.everyone(CONTAINS).pooled["known|yes"] == 1_000_000, "its truth counts once"
+    skills.take_back(CONTAINS, "gold-1")
+    assert skills.everyone(CONTAINS) == SkillState()
 
 
 @pytest.mark.parametrize("function", [CONTAINS, SIMILARITY])

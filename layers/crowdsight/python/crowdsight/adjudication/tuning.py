@@ -4,52 +4,71 @@ How alike Workers are, from their answers to known-answer questions; calibration
 right, both of the Workers who still get HITs: it is they who will answer.
 """
 
+import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from crowdsight.adjudication import Answer, Value
+from crowdsight.adjudication import Answer, Undecided, Value
 from crowdsight.adjudication.calibration import fit
 from crowdsight.adjudication.confusion import KNOWN, count_name
 from crowdsight.adjudication.learning import Learner
 from crowdsight.adjudication.tally import UNIT, SkillState
 from crowdsight.adjudication.two_coin import TwoCoin
 
-Questions = Iterable[tuple[Sequence[Answer], Value]]
-"""The answers to each known-answer question, and its truth."""
+Questions = Mapping[str, tuple[Sequence[Answer], Value]]
+"""By its name, the answers to each question whose truth was told, and that truth."""
 
 LEAST_TOLD = 3
 LEAST_ALIKE, MOST_ALIKE = 2.0, 30.0
 WORKERS_BEFORE = 10
 
 
-def retuned(rule: Learner, state: SkillState, questions: Questions) -> Learner:
+def retuned(rule: Learner, state: SkillState, questions: Questions, tasks: Questions) -> Learner:
     """Any rule, tuned as its kind is; one for grades stays as it is."""
-    return tuned(rule, state, questions) if isinstance(rule, TwoCoin) else rule
+    return tuned(rule, state, questions, tasks) if isinstance(rule, TwoCoin) else rule
 
 
-def tuned(rule: TwoCoin, state: SkillState, questions: Questions) -> TwoCoin:
+def tuned(rule: TwoCoin, state: SkillState, questions: Questions, tasks: Questions | None = None) -> TwoCoin:
     """The rule, tuned to all that is known now.
 
-    `state`: with all Workers. `questions`: the answers to each known-answer question, and its truth, all of them told
-    to the state. Each is judged by the answers it got as if nothing of it had been told.
+    `state`: with all Workers. `questions`: known-answer ones; `tasks`: audited ones. The truths of all were told to
+    the state, and each is judged as if nothing of it had been. For confidence is that of a task: a task is judged by
+    the answers it ended with, and a question, which gets many more, by as many of them, in an order drawn by lot, as
+    it would have ended with.
     """
+    tasks = tasks or {}
     alike = _likeness(rule, state)
     rule = replace(rule, priors=replace(rule.priors, worker_weight=alike))
+    stopping = rule.calibrated(replace(rule.calibration, audits=len(questions) + len(tasks)))
     audits = []
-    for answers, truth in questions:
+    for name, (answers, truth) in [*questions.items(), *tasks.items()]:
         lesson = rule.lesson(answers, truth)
         lesson.add(rule.truth_lesson(truth))
         state.subtract(lesson)
-        untold = rule.knowing(state)
+        untold = stopping.knowing(state)
         welcome = [
             answer for answer in answers if answer.value in rule.categories and untold.welcomes(answer.worker_id)
         ]
+        if name in questions:
+            welcome = _until_it_stops(untold, sorted(welcome, key=lambda answer: _lot(name, answer)))
         if welcome:
             belief = untold.believe(welcome)
             audits.append((max(belief.shares), belief.value == truth))
         state.add(lesson)
     return rule.expecting(_usual_right(rule.knowing(state), state)).calibrated(fit(audits))
+
+
+def _until_it_stops(rule: TwoCoin, answers: Sequence[Answer]) -> Sequence[Answer]:
+    """The first answers, as many as a task with these would have asked for."""
+    most = min(rule.most_answers, len(answers))
+    counts = range(rule.first_answers, most)
+    enough = next((count for count in counts if not isinstance(rule.judge(answers[:count]), Undecided)), most)
+    return answers[:enough]
+
+
+def _lot(question: str, answer: Answer) -> bytes:
+    return hashlib.blake2b(f"{question} {answer.worker_id}".encode(), digest_size=8).digest()
 
 
 def _likeness(rule: TwoCoin, state: SkillState) -> float:

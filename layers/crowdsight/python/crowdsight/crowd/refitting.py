@@ -7,6 +7,7 @@ only while it is as it was read.
 import hashlib
 from collections.abc import Callable, Iterable
 
+from crowdsight.adjudication import Answer, Value
 from crowdsight.adjudication.learning import ClosedTask, refit
 from crowdsight.adjudication.machine_prior import MOST_TRUTHS
 from crowdsight.adjudication.tally import UNIT, SkillState
@@ -61,11 +62,10 @@ class Refit:
         return replaced
 
     def _refit(self, function: CrowdFunction) -> int:
-        closed, told, state = self._read(function)
+        closed, audited, told, state = self._read(function)
         tasks = [ClosedTask(lesson.answers, lesson.contribution) for lesson in closed]
         refit(state, self._skills.knowing(function, ()), tasks)
-        questions = [(lesson.answers, lesson.truth) for lesson in told if lesson.truth is not None]
-        rule = retuned(function.adjudicator, state, questions)
+        rule = retuned(function.adjudicator, state, _questions(told), _questions(audited))
         changed = [
             (lesson, task.contribution)
             for lesson, task in zip(closed, tasks, strict=True)
@@ -73,7 +73,7 @@ class Refit:
         ]
         replaced = self._skills.replace(function, changed)
         self._skills.set_tuning(function, rule.tuning)
-        self._weigh_the_machine(function, told)
+        self._weigh_the_machine(function, [*audited, *told])
         return replaced
 
     def _weigh_the_machine(self, function: CrowdFunction, told: Iterable[Lesson]) -> None:
@@ -94,20 +94,34 @@ class Refit:
             priors[kind] = function.adjudicator.foretelling(known)
         self._opinions.set_priors(function, priors)
 
-    def _read(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], SkillState]:
-        """Lessons, and a state that they are in: those that stayed as they were while the state was read."""
-        before = {lesson.sk: lesson.version for lesson in self._lessons(function)}
-        state = self._skills.everyone(function)
-        lessons = [lesson for lesson in self._lessons(function) if before.get(lesson.sk) == lesson.version]
-        closed = [lesson for lesson in lessons if lesson.truth is None]
-        return closed, [lesson for lesson in lessons if lesson.truth is not None], state
+    def _read(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], list[Lesson], SkillState]:
+        """Lessons of closed tasks, audited ones and known-answer questions, and a state that they are in.
 
-    def _lessons(self, function: CrowdFunction) -> list[Lesson]:
-        return [
-            *self._skills.closed_tasks(function, MOST_TASKS),
-            *self._skills.audited_tasks(function, MOST_AUDITED),
-            *self._skills.told_questions(function, MOST_TOLD),
-        ]
+        They are those that stayed as they were while the state was read.
+        """
+        before = {lesson.sk: lesson.version for kind in self._lessons(function) for lesson in kind}
+        state = self._skills.everyone(function)
+        closed, audited, told = (
+            [lesson for lesson in kind if before.get(lesson.sk) == lesson.version] for kind in self._lessons(function)
+        )
+        return closed, audited, told, state
+
+    def _lessons(self, function: CrowdFunction) -> tuple[list[Lesson], list[Lesson], list[Lesson]]:
+        return (
+            self._skills.closed_tasks(function, MOST_TASKS),
+            self._skills.audited_tasks(function, MOST_AUDITED),
+            self._skills.told_questions(function, MOST_TOLD),
+        )
+
+
+def _questions(lessons: Iterable[Lesson]) -> dict[str, tuple[list[Answer], Value]]:
+    """Answers and truths, the parts of each question together."""
+    questions: dict[str, tuple[list[Answer], Value]] = {}
+    for lesson in lessons:
+        if lesson.truth is not None:
+            answers, _ = questions.setdefault(lesson.question, ([], lesson.truth))
+            answers += lesson.answers
+    return questions
 
 
 def _lot(question: str) -> bytes:

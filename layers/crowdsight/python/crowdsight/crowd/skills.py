@@ -198,7 +198,8 @@ class Skills:
             told_now = (*part.answers, *new[: ANSWERS_A_PART - len(part.answers)])
             rule = self.knowing(function, [answer.worker_id for answer in told_now])
             contribution = rule.lesson(told_now, truth)
-            contribution.add(rule.truth_lesson(truth))
+            if part.sk == f"{prefix}{0:06}":  # a truth counts once, however many answers there are
+                contribution.add(rule.truth_lesson(truth))
             change = _difference(contribution, part.contribution)
             lesson = Lesson(part.sk, told_now, truth, contribution, part.version + 1)
             steps = [self._put_step(function, lesson, part.version)]
