@@ -67,6 +67,32 @@ def test_a_task_without_an_answer_to_judge_by_is_not_drawn(world: World) -> None
     assert drawn(world) == []
 
 
+def test_a_task_is_drawn_with_the_answers_that_it_was_judged_by(world: World) -> None:
+    generation = world.put()
+    world.answer(generation, "A", "yes")
+    slow = world.accept(generation, "SLOW")
+    world.deliver()
+    world.publishing.extend_hit(generation, 3)
+    world.answer(generation, "B", "yes")
+    world.deliver()
+    decision, _ = world.judging.adjudicate(generation)
+    assert decision.grounds
+    world.publishing.close_task(generation, {"containsTarget": True}, decision.grounds)
+    world.submit(slow, "no")
+    world.settle(generation)
+    [task] = drawn(world)
+    assert set(task.answers) == {Answer("AWORKERA", "yes"), Answer("AWORKERB", "yes")}
+
+
+def test_a_task_that_ended_by_an_error_is_not_drawn(world: World) -> None:
+    generation = world.put()
+    world.answer(generation, "A", "yes")
+    world.deliver()
+    world.end_early(generation)
+    world.settle(generation)
+    assert drawn(world) == []
+
+
 def test_with_a_share_of_nothing_nothing_is_drawn(world: World) -> None:
     audits = RandomAudits(world.tasks_table, world.store, world.skills, world.clock, 0)
     generation = world.put()

@@ -49,7 +49,10 @@ class RandomAudits:
         self._percent = percent
 
     def draw(self, generation: Generation, answers: Sequence[Answer]) -> None:
-        """Keep the task for an audit if it is drawn and has answers to judge by; again: changes nothing."""
+        """Keep the task for an audit if it is drawn and has answers to judge by; again: changes nothing.
+
+        `answers`: those that it was judged by at its end.
+        """
         if not is_drawn(generation.id, self._percent) or all(answer.value == UNAVAILABLE for answer in answers):
             return
         item: Item = {

@@ -13,7 +13,7 @@ from crowdsight.catalogue import CATALOGUE
 from crowdsight.clock import Clock
 from crowdsight.crowd.gold import GoldRef
 from crowdsight.crowd.gold_hits import GoldHits
-from crowdsight.crowd.judging import AWAIT_MARGIN_S, is_ready, last_answer_at_ms, read_answers
+from crowdsight.crowd.judging import AWAIT_MARGIN_S, Grounds, is_ready, last_answer_at_ms, read_answers
 from crowdsight.crowd.prices import answer_cents
 from crowdsight.crowd.publishing import publish_hit
 from crowdsight.crowd.random_audits import RandomAudits
@@ -188,7 +188,9 @@ class Recorder:
                 return  # an answer came in between; the next look settles it
         function = CATALOGUE[generation.function]
         answers = self._store.answers(generation.id)
-        self._audits.draw(generation, read_answers(function, answers))
+        if generation.grounds:
+            judged = Grounds.from_document(generation.grounds).counted(answers)
+            self._audits.draw(generation, read_answers(function, judged))
         spent_cents = len(answers) * answer_cents(function, self._fee_percent)
         self._store.settle(generation, spent_cents)
 
