@@ -20,8 +20,12 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended. `right`: whether the likeliest value is true, given or not, unless the task ended because "the
-    image does not load"; `confidence`: as stated then; `majority` and `lead`: whether those rules' values are true; `lead_answers`: how many the latter took."""
+    """How a task ended.
+
+    `right`: whether the likeliest value is true, given or not, unless the task ended because "the image does not load";
+    `confidence`: as stated then; `majority` and `lead`: whether those rules' values are true; `lead_answers`: how many
+    the latter took.
+    """
 
     right: bool
     confidence: float

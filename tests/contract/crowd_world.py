@@ -233,7 +233,7 @@ class World:
         self.publishing = Publishing(store, skills, requester, self.clock)
         self.audits = RandomAudits(table, store, skills, self.clock, AUDIT_PERCENT)
         gold = GoldStore(table, self.clock)
-        self.gold_hits = GoldHits(gold, store, skills, requester, self.clock, HIT_LIFETIME_S)
+        self.gold_hits = GoldHits(gold, store, skills, requester, self.clock)
         self.recorder = Recorder(
             store, skills, requester, workflow, self.gold_hits, self.audits, self.clock, FEE_PERCENT
         )

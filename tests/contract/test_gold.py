@@ -258,15 +258,42 @@ def test_more_workers_than_a_hit_begins_with_can_answer_it(world: World) -> None
     assert world.skills.everyone(CONTAINS).pooled["known|yes|yes"] == (GOLD_ASSIGNMENTS + 3) * 1_000_000
 
 
-def test_a_hit_stays_to_be_found_as_long_as_there_are_tasks(world: World) -> None:
-    add(world, 1)
-    for _ in range(4):
-        world.put(replace(KEY, name=f"{world.clock()}"))
+def test_a_hit_can_be_found_as_long_as_some_open_tasks(world: World) -> None:
+    add(world, 3)
+    opened: list[str] = []
+    for _ in range(6):
+        opened.append(world.put(replace(KEY, name=f"{world.clock()}")))
         world.tend_gold(HIT_LIFETIME_S // 3)
-        hit = world.workplace.get_hit(hit_of(world, 0))
-        assert not hit.expired
-        assert HIT_LIFETIME_S * 1000 // 2 <= hit.expires_at_ms - world.clock() <= HIT_LIFETIME_S * 1000
-    assert len(world.gold.questions(CONTAINS)) == world.gold.questions(CONTAINS)[0].hits == 1
+        if len(opened) == 3:
+            end(world, opened.pop(0))
+            world.tend_gold()
+        deadlines = {world.workplace.get_hit(world.hit_id(each)).expires_at_ms // 1000 for each in opened}
+        for number in range(3):
+            hit = world.workplace.get_hit(hit_of(world, number))
+            assert not hit.expired
+            assert hit.expires_at_ms // 1000 in deadlines
+    assert [each.hits for each in world.gold.questions(CONTAINS)] == [1, 1, 1]
+
+
+def test_a_hit_keeps_the_deadline_of_a_task_until_that_ends(world: World) -> None:
+    add(world, 1)
+    first = world.put()
+    world.tend_gold()
+    expires_at_ms = world.workplace.get_hit(hit_of(world, 0)).expires_at_ms
+    world.put(replace(KEY, name="second"))
+    for _ in range(10):
+        world.tend_gold()
+    assert world.workplace.get_hit(hit_of(world, 0)).expires_at_ms == expires_at_ms
+    end(world, first)
+    world.tend_gold()
+    assert world.workplace.get_hit(hit_of(world, 0)).expires_at_ms > expires_at_ms
+
+
+def test_of_many_tasks_only_some_are_looked_at(world: World) -> None:
+    for number in range(5):
+        world.put(replace(KEY, name=f"{number}"))
+    assert len(world.store.open_generations(100)) == 5
+    assert len(world.store.open_generations(3)) == 3
 
 
 def test_a_few_are_asked_at_once_and_every_hour_one_gives_way_to_the_next(world: World) -> None:

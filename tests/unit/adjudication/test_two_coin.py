@@ -109,7 +109,9 @@ def test_a_single_answer_is_enough_only_from_a_worker_who_was_measured() -> None
 def test_no_result_is_given_that_no_worker_gave() -> None:
     other = {"a": "b", "b": "a", "c": "c"}
     lessons: Lessons = [
-        (all_answer(other[truth], "W0", "W3") + all_answer(truth, "W1"), truth) for truth in CATEGORIES for _ in range(9)
+        (all_answer(other[truth], "W0", "W3") + all_answer(truth, "W1"), truth)
+        for truth in CATEGORIES
+        for _ in range(9)
     ]
     rule = RULE.knowing(taught(lessons)).calibrated(Calibration(audits=24))
     contrary = all_answer("a", "W0", "W3")

@@ -18,11 +18,11 @@ that it ends once, however often a step runs.
 import json
 import random
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from crowdsight.clock import Clock
@@ -320,14 +320,10 @@ class TaskStore:
         """
         return self._unsettled(self._clock())
 
-    def count_open(self, functions: Iterable[str], enough: int) -> Counter[str]:
-        """How many tasks of each function are processing, as far as `enough` of each (eventually consistent)."""
-        counts: Counter[str] = Counter()
-        for generation in self.unsettled_generations():
-            counts[generation.function] += generation.phase is Phase.OPEN
-            if all(counts[function] >= enough for function in functions):
-                break
-        return counts
+    def open_generations(self, most: int) -> list[Generation]:
+        """Those whose tasks are processing, among so many unsettled ones at most (eventually consistent)."""
+        some = islice(self.unsettled_generations(), most)
+        return [generation for generation in some if generation.phase is Phase.OPEN]
 
     def unsettled_generations(self) -> Iterator[Generation]:
         """All whose cost is not known yet (eventually consistent)."""

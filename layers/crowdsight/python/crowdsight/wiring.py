@@ -259,7 +259,6 @@ class Wiring:
             self.skills,
             self._requester,
             self.clock,
-            self.settings.hit_lifetime_s,
         )
 
     @cached_property

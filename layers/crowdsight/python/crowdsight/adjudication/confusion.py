@@ -164,7 +164,9 @@ class ConfusionModel:
     def counted_known(self, worker_id: str) -> float:
         """How many of a Worker's answers to known-answer questions have been counted, missed ones among them."""
         tally = self._state.workers.get(worker_id, {})
-        return sum(sum(self._counts(tally, truth, 0.0)) + missed for truth, missed in enumerate(self._missed(tally)))
+        return sum(self._missed(tally)) + sum(
+            sum(self._counts(tally, truth, 0.0)) for truth in range(len(self.categories))
+        )
 
     def informedness(self, worker_id: str | None) -> float:
         """How far a Worker's answers to known-answer questions, or the pool's answers, are from chance.
@@ -178,10 +180,10 @@ class ConfusionModel:
             return pool
         tally = self._state.workers.get(worker_id, {})
         right = 0.0
-        for truth, missed in enumerate(self._missed(tally)):
+        for truth, unanswered in enumerate(self._missed(tally)):
             row = self._counts(tally, truth, 0.0)
             weight = self.priors.floor_weight / size
-            right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + missed + weight)
+            right += (row[truth] + weight * self._pool[truth][truth]) / (sum(row) + unanswered + weight)
         return (right - 1) / (size - 1)
 
     def closed(self, answers: Sequence[Answer], posterior: Sequence[float]) -> SkillState:

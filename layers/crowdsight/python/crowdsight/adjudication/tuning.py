@@ -59,7 +59,7 @@ def tuned(rule: TwoCoin, state: SkillState, questions: Questions, tasks: Questio
     return rule.expecting(_usual_right(rule.knowing(state), state)).calibrated(fit(audits))
 
 
-def _until_it_stops(rule: TwoCoin, answers: Sequence[Answer]) -> Sequence[Answer]:
+def _until_it_stops(rule: TwoCoin, answers: list[Answer]) -> list[Answer]:
     """The first answers, as many as a task with these would have asked for."""
     most = min(rule.most_answers, len(answers))
     counts = range(rule.first_answers, most)

@@ -3,14 +3,15 @@
 While a function has open tasks, some of its questions have an open HIT each: a tenth as many as there are tasks, within
 limits. A Worker can do each HIT once, so a new Worker meets many of them, and one who has done them all only the next
 one, which takes the place of the longest asked every hour. When there has been no task for a while all are closed, and
-hold no money. A HIT is never made anew while the workplace has it: closed, it is only opened again.
+hold no money. A HIT is never made anew while the workplace has it: closed, it is only opened again. Workers see how
+long a HIT can still be found, so each goes by the deadline of some open task, and by another's when that has ended.
 """
 
 import json
 import math
+import random
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from crowdsight.adjudication import UNREADABLE, Answer
@@ -34,10 +35,18 @@ MOVE_AFTER_S = 3_600
 IDLE_AFTER_S = 900
 """How long after the last open task all HITs are closed."""
 
+MOST_LOOKED_AT = 2_000
+"""So many tasks of all functions, drawn as good as by lot, are looked at each time."""
+
+ROUNDING_MS = 2_000
+"""As much as the workplace may round a HIT's end by, and a lifetime be shorter than the time to a deadline."""
+
 LEAST_ROOM, MORE_ROOM = 3, 5
 """A HIT that fewer Workers than that can still take gets so many assignments more."""
 
 SPARE_S = 10
+SHORTEST_LIFETIME_S = 60
+"""An open task whose deadline is nearer gives no HIT its deadline."""
 
 
 class GoldHits:
@@ -50,14 +59,12 @@ class GoldHits:
         skills: Skills,
         requester: Requester,
         clock: Clock,
-        hit_lifetime_s: int,
     ) -> None:
         self._store = store
         self._tasks = tasks
         self._skills = skills
         self._requester = requester
         self._clock = clock
-        self._hit_lifetime_s = hit_lifetime_s
 
     def record(self, ref: GoldRef, answer: RecordedAnswer) -> None:
         """Record a submitted answer, and learn from it; again: changes nothing."""
@@ -76,11 +83,13 @@ class GoldHits:
         What the workplace refuses does not keep the others waiting: errors are raised at the end, in an ExceptionGroup
         of RequesterError.
         """
-        open_tasks = self._tasks.count_open(CATALOGUE, TASKS_A_QUESTION * MOST_ASKED)
+        deadlines: dict[str, list[int]] = {name: [] for name in CATALOGUE}
+        for generation in self._tasks.open_generations(MOST_LOOKED_AT):
+            deadlines.setdefault(generation.function, []).append(generation.deadline_ms)
         opened: dict[str, int] = {}
         errors: list[RequesterError] = []
         for function in CATALOGUE.values():
-            opened[function.name] = self._tend_function(function, open_tasks, time_left_s, errors)
+            opened[function.name] = self._tend_function(function, deadlines[function.name], time_left_s, errors)
         if errors:
             raise ExceptionGroup("some known-answer questions could not be looked after", errors)
         return opened
@@ -88,11 +97,12 @@ class GoldHits:
     def _tend_function(
         self,
         function: CrowdFunction,
-        open_tasks: Counter[str],
+        deadlines_ms: Sequence[int],
         time_left_s: Callable[[], float],
         errors: list[RequesterError],
     ) -> int:
-        now_ms, tasks = self._clock(), open_tasks[function.name]
+        """`deadlines_ms`: those of the function's open tasks."""
+        now_ms, tasks = self._clock(), len(deadlines_ms)
         pool = self._store.pool(function)
         questions = self._store.questions(function)
         kept = [question for question in questions if not question.is_removed]
@@ -103,18 +113,21 @@ class GoldHits:
         asked: set[GoldRef] = set()
         if now_ms - pool.active_at_ms < IDLE_AFTER_S * 1000:
             asked = {question.ref for question in in_pool(kept, pool.start, size)}
+        offered = [each for each in deadlines_ms if each > now_ms + SHORTEST_LIFETIME_S * 1000]
         for question in questions:
             if time_left_s() < SPARE_S:
                 break
             try:
-                self._tend_question(function, question, question.ref in asked)
+                self._tend_question(function, question, question.ref in asked, offered)
             except RequesterError as error:
                 errors.append(error)
         return len(asked)
 
-    def _tend_question(self, function: CrowdFunction, question: GoldQuestion, is_asked: bool) -> None:
+    def _tend_question(
+        self, function: CrowdFunction, question: GoldQuestion, is_asked: bool, offered: Collection[int]
+    ) -> None:
         if is_asked:
-            self._ask(function, question)
+            self._ask(function, question, offered)
         elif question.phase is Phase.OPEN:
             self._close(function, question)
         elif question.phase is Phase.CLOSING:
@@ -122,18 +135,18 @@ class GoldHits:
         elif question.is_removed:
             self._forget(function, question)
 
-    def _ask(self, function: CrowdFunction, question: GoldQuestion) -> None:
-        """Have a HIT open that Workers can take, for at least half of a task's time."""
+    def _ask(self, function: CrowdFunction, question: GoldQuestion, offered: Collection[int]) -> None:
+        """Have a HIT open that Workers can take until one of the deadlines; without any it stays as it is."""
         if question.phase is not Phase.OPEN:
             self._store.set_phase(question, Phase.OPEN)
         if question.hit_id is None:
-            self._publish(function, question)
+            if offered:
+                self._publish(function, question, random.choice([*offered]))
             return
-        now_ms, lifetime_ms = self._clock(), self._hit_lifetime_s * 1000
         try:
             hit = self._requester.hit(question.hit_id)
-            if hit.expires_at_ms < now_ms + lifetime_ms // 2:
-                self._requester.offer_until(question.hit_id, now_ms + lifetime_ms)
+            if offered and all(abs(each - hit.expires_at_ms) > ROUNDING_MS for each in offered):
+                self._requester.offer_until(question.hit_id, random.choice([*offered]))
                 hit = self._requester.hit(question.hit_id)
             if hit.available < LEAST_ROOM:
                 token = f"{question.hit_id}-{hit.assignments}"
@@ -142,12 +155,13 @@ class GoldHits:
         except Gone:
             self._store.forget_hit(question)  # the next look makes another
 
-    def _publish(self, function: CrowdFunction, question: GoldQuestion) -> str:
+    def _publish(self, function: CrowdFunction, question: GoldQuestion, expires_at_ms: int) -> str:
         """Create the question's next HIT and record it; again, within a day: finds the same HIT."""
+        lifetime_s = (expires_at_ms - self._clock()) // 1000
         question_xml = render_question(function, check_input(function, json.loads(question.input_json)))
         token = f"{question.ref.id}-{question.added_at_ms}-{question.hits}"
         hit_id, _ = self._requester.publish(
-            function, question.ref.subject, question_xml, self._hit_lifetime_s, GOLD_ASSIGNMENTS, token
+            function, question.ref.subject, question_xml, lifetime_s, GOLD_ASSIGNMENTS, token
         )
         self._store.set_hit(question, hit_id)
         return hit_id
@@ -155,7 +169,7 @@ class GoldHits:
     def _close(self, function: CrowdFunction, question: GoldQuestion) -> None:
         """Take the HIT from the list. One that was not recorded may have been created unheard, and is found so."""
         try:
-            hit_id = question.hit_id or self._publish(function, question)
+            hit_id = question.hit_id or self._publish(function, question, self._clock() + SHORTEST_LIFETIME_S * 1000)
             self._requester.expire(hit_id)
         except Gone:
             pass  # disposed of by the workplace
