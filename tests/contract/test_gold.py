@@ -8,6 +8,7 @@ import pytest
 
 from crowdsight.adjudication import Value
 from crowdsight.catalogue import CATALOGUE
+from crowdsight.crowd import gold_hits
 from crowdsight.crowd.gold import GoldQuestion, GoldRef, Phase
 from crowdsight.crowd.gold_hits import FEWEST_ASKED, IDLE_AFTER_S, MOVE_AFTER_S
 from crowdsight.crowd.prices import GOLD_ASSIGNMENTS, gold_answer_cents
@@ -350,6 +351,28 @@ def test_when_there_has_been_no_task_for_a_while_no_hit_is_open_and_no_money_hel
     assert taught(world, "SLOW") == Counter({"known|yes|no": 1})
     assert {each.phase for each in world.gold.questions(CONTAINS)} == {Phase.WAITING}
     assert audit(world.workplace_table).discrepancies == []
+
+
+def test_questions_are_asked_only_as_long_as_their_share_of_answers_is_not_used_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gold_hits, "ANSWERS_AT_FIRST", 2)
+    add(world, 3)
+    world.put()
+    assert world.tend_gold()["image-contains"] == 2
+    for worker in "AB":
+        answer(world, hit_of(world, 0), worker, "yes")
+    world.deliver()
+    world.deliver()
+    assert world.gold.answers_this_month(CONTAINS) == (0, 2)
+    assert world.tend_gold()["image-contains"] == 0
+    done = world.put(replace(KEY, name="done"))
+    world.answer_all(done, ["yes", "no", "yes", "no", "no", "no"])
+    world.reconcile()
+    world.reconcile()
+    assert world.gold.answers_this_month(CONTAINS) == (6, 2)
+    world.put(replace(KEY, name="more"))
+    assert world.tend_gold()["image-contains"] == 1
 
 
 def test_one_that_cannot_be_paid_for_keeps_the_others_from_nothing(world: World) -> None:

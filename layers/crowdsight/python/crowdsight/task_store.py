@@ -7,6 +7,8 @@
 | GENERATION#id                   | ANSWER#assignment| one submitted answer                                        |
 | BUDGET#account                  | yyyy-mm          | cents committed in a month                                  |
 | BUDGET#account                  | yyyy-mm#id       | cents that a settled generation has cost                    |
+| ANSWERS#function                | yyyy-mm          | how many answers came in a month: to settled tasks, and to  |
+|                                 |                  | known-answer questions                                      |
 
 The index `open` (open_pk = one of 16 shards, open_sk = when to look next, in milliseconds) holds the generations that
 still need looking after: processing, or finished with a HIT that is not disposed of yet.
@@ -26,7 +28,7 @@ from itertools import islice
 from typing import Any
 
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import ConditionFailed, Item, Table, TransactionFailed
+from crowdsight.dynamodb import ConditionFailed, Item, Step, Table, TransactionFailed
 from crowdsight.errors import BudgetExceeded, NotFound, StillProcessing
 from crowdsight.tasks import KEEP_FINISHED_S, Problem, ProblemCode, State, Task, TaskKey
 
@@ -291,7 +293,7 @@ class TaskStore:
 
     def month(self) -> str:
         """The present one, `yyyy-mm` in UTC."""
-        return datetime.fromtimestamp(self._clock() / 1000, UTC).strftime("%Y-%m")
+        return month_of(self._clock())
 
     def budgets(self, account: str) -> dict[str, int]:
         """By month, what an account's tasks have cost or may still cost at the worst."""
@@ -340,8 +342,11 @@ class TaskStore:
             generation_id, "SET open_sk = :at", {"at": self._clock() + after_s * 1000}, "attribute_exists(open_pk)"
         )
 
-    def settle(self, generation: Generation, spent_cents: int) -> None:
-        """Nothing more can happen to a closed generation: correct the budget to what was spent, forget it later."""
+    def settle(self, generation: Generation, spent_cents: int, answers: int = 0) -> None:
+        """Nothing more can happen to a closed generation: correct the budget to what was spent, forget it later.
+
+        `answers`: how many it got.
+        """
         steps = [
             self._table.update_step(
                 "generation",
@@ -374,6 +379,7 @@ class TaskStore:
                     "at_ms": self._clock(),
                 },
             ),
+            count_step(self._table, generation.function, self._clock(), "to_tasks", answers),
         ]
         try:
             self._table.transact(steps)
@@ -447,6 +453,22 @@ class TaskStore:
             self._table.update(_generation_pk(generation_id), "GENERATION", expression, condition, values)
         except ConditionFailed:
             pass  # forgotten or settled meanwhile: there is nothing left to change
+
+
+def month_of(at_ms: int) -> str:
+    """`yyyy-mm`, in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+
+
+def answers_key(function: str, at_ms: int) -> tuple[str, str]:
+    """Where a function's answers of a month are counted, by `to_tasks` and `to_known`."""
+    return f"ANSWERS#{function}", month_of(at_ms)
+
+
+def count_step(table: Table, function: str, at_ms: int, name: str, answers: int) -> Step:
+    """Count so many answers more."""
+    pk, sk = answers_key(function, at_ms)
+    return table.update_step("count", pk, sk, "ADD #name :more", values={"more": answers}, names={"name": name})
 
 
 def _task_pk(key: TaskKey) -> str:

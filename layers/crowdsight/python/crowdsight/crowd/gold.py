@@ -20,9 +20,9 @@ from typing import Any, Self
 from crowdsight.adjudication import Value
 from crowdsight.catalogue import CATALOGUE, CrowdFunction
 from crowdsight.clock import Clock
-from crowdsight.dynamodb import ConditionFailed, Item, Table
+from crowdsight.dynamodb import ConditionFailed, Item, Table, TransactionFailed
 from crowdsight.errors import InvalidRequest, NotFound
-from crowdsight.task_store import RecordedAnswer
+from crowdsight.task_store import RecordedAnswer, answers_key, count_step
 from crowdsight.tasks import canonical_json, check_input, check_truth
 
 SUBJECT = "gold"
@@ -148,7 +148,7 @@ class GoldStore:
             yield GoldRef(function.name, question_id), answer
 
     def add_answer(self, ref: GoldRef, answer: RecordedAnswer) -> None:
-        """Record an answer; the same assignment again changes nothing."""
+        """Record and count an answer; the same assignment again changes nothing."""
         item: Item = {
             "pk": _pk(ref.function),
             "sk": f"ANSWER#{ref.id}#{answer.assignment_id}",
@@ -156,10 +156,16 @@ class GoldStore:
             "form_value": answer.form_value,
             "submitted_at_ms": answer.submitted_at_ms,
         }
+        counted = count_step(self.table, ref.function, self.clock(), "to_known", 1)
         try:
-            self.table.put(item, "attribute_not_exists(pk)")
-        except ConditionFailed:
+            self.table.transact([self.table.put_step("answer", item, "attribute_not_exists(pk)"), counted])
+        except TransactionFailed:
             pass  # a second notification
+
+    def answers_this_month(self, function: CrowdFunction) -> tuple[int, int]:
+        """How many came to settled tasks, and to known-answer questions."""
+        item = self.table.get(*answers_key(function.name, self.clock())) or {}
+        return item.get("to_tasks", 0), item.get("to_known", 0)
 
     def set_phase(self, question: GoldQuestion, phase: Phase) -> None:
         """What becomes of its HIT from now on."""

@@ -1,10 +1,11 @@
 """Known-answer questions at the workplace, among a function's tasks and not to be told from them.
 
 While a function has open tasks, some of its questions have an open HIT each: a tenth as many as there are tasks, within
-limits. A Worker can do each HIT once, so a new Worker meets many of them, and one who has done them all only the next
-one, which takes the place of the longest asked every hour. When there has been no task for a while all are closed, and
-hold no money. A HIT is never made anew while the workplace has it: closed, it is only opened again. Workers see how
-long a HIT can still be found, so each goes by the deadline of some open task, and by another's when that has ended.
+limits, and no more than the answers that its questions may still get this month. A Worker can do each HIT once, so a
+new Worker meets many of them, and one who has done them all only the next one, which takes the place of the longest
+asked every hour. When there has been no task for a while all are closed, and hold no money. A HIT is never made anew
+while the workplace has it: closed, it is only opened again. Workers see how long a HIT can still be found, so each goes
+by the deadline of some open task, and by another's when that has ended.
 """
 
 import json
@@ -37,6 +38,9 @@ IDLE_AFTER_S = 900
 
 MOST_LOOKED_AT = 2_000
 """So many tasks of all functions, drawn as good as by lot, are looked at each time."""
+
+ANSWERS_AT_FIRST, TASK_ANSWERS_AN_ANSWER = 200, 5
+"""What they may cost: of a function, in a month, so many answers, and one for every so many to its settled tasks."""
 
 ROUNDING_MS = 2_000
 """As much as the workplace may round a HIT's end by, and a lifetime be shorter than the time to a deadline."""
@@ -112,7 +116,9 @@ class GoldHits:
             self._store.set_pool(function, pool)
         asked: set[GoldRef] = set()
         if now_ms - pool.active_at_ms < IDLE_AFTER_S * 1000:
-            asked = {question.ref for question in in_pool(kept, pool.start, size)}
+            to_tasks, to_known = self._store.answers_this_month(function)
+            left = max(ANSWERS_AT_FIRST + to_tasks // TASK_ANSWERS_AN_ANSWER - to_known, 0)
+            asked = {question.ref for question in in_pool(kept, pool.start, size)[:left]}
         offered = [each for each in deadlines_ms if each > now_ms + SHORTEST_LIFETIME_S * 1000]
         for question in questions:
             if time_left_s() < SPARE_S:

@@ -192,7 +192,7 @@ class Recorder:
             judged = Grounds.from_document(generation.grounds).counted(answers)
             self._audits.draw(generation, read_answers(function, judged))
         spent_cents = len(answers) * answer_cents(function, self._fee_percent)
-        self._store.settle(generation, spent_cents)
+        self._store.settle(generation, spent_cents, len(answers))
 
     def _find_unrecorded_hit(self, generation: Generation) -> str | None:
         """The HIT of a task that ended before its HIT was recorded: it may have been created unheard.
