@@ -163,6 +163,21 @@ def test_known_answer_questions_are_scored_once(world: World, machine: Machine, 
     assert len(world.opinions.scores(CONTAINS, subjects)) == 2
 
 
+def test_pictures_that_cannot_be_scored_keep_no_others_waiting(
+    world: World, machine: Machine, scorer: FixedScorer
+) -> None:
+    gold = GoldStore(world.tasks_table, world.clock)
+    for number in range(3):
+        gold.add(CONTAINS, contains(number), {"containsTarget": True})
+    for number in range(3):
+        scorer.scores = {address(number): 0.5}
+        scored = 0
+        for _ in range(200):
+            one_at_a_time = iter([False, True])
+            scored += machine.score_known(lambda: next(one_at_a_time, True))  # noqa: B023  it is called at once
+        assert scored == 1
+
+
 def test_of_more_truths_than_are_weighed_audited_tasks_come_first(
     world: World, machine: Machine, scorer: FixedScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

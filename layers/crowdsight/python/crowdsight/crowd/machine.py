@@ -5,6 +5,7 @@ at is no error here: the task goes on without the machine's opinion.
 """
 
 import logging
+import random
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -54,7 +55,9 @@ class Machine:
         scored = 0
         for function in self._functions:
             questions = {question.ref.subject: question for question in self._gold.questions(function)}
-            for subject in sorted(set(questions) - set(self._opinions.scores(function, questions))):
+            unscored = list(set(questions) - set(self._opinions.scores(function, questions)))
+            random.shuffle(unscored)  # so that pictures that cannot be scored keep no others waiting for ever
+            for subject in unscored:
                 if is_time_up():
                     return scored
                 scored += self._score(function, subject, questions[subject].input_json)
