@@ -62,10 +62,11 @@ class Ended:
         return [Answer(each["worker"], each["answer"]) for each in counted if each["answer"] not in (None, UNAVAILABLE)]
 
     def outcome(self) -> Outcome:
-        """Where there is no result, the commonest answer stands for it."""
+        """Where there is no result, the commonest answer stands for it; without any, nothing, of no confidence."""
         values = [answer.value for answer in self.answers]
-        value = self.result or Counter(values).most_common(1)[0][0]
-        confidence = [each["confidence"] for each in self.audit["answers"] if each["confidence"] is not None][-1]
+        value = self.result or next((value for value, _ in Counter(values).most_common(1)), None)
+        stated = [each["confidence"] for each in self.audit["answers"] if each["confidence"] is not None]
+        confidence = stated[-1] if stated else 0.0
         return Outcome(value == self.truth, confidence, len(values), self.result is not None, False, False, 0)
 
 

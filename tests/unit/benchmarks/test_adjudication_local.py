@@ -27,6 +27,15 @@ def test_a_replay_meets_the_answers_that_counted_and_more_of_workers_who_have_no
         assert {answer.value for answer in answers} == {task.truth}, "who was always right so far goes on being so"
 
 
+def test_a_task_that_ended_without_an_answer_that_counted_is_wrong_and_was_not_confident() -> None:
+    late = {"worker": "late", "answer": "yes", "confidence": None}
+    unavailable = {"worker": "one", "answer": "unavailable", "confidence": 0.5}
+    for answers, confidence in (([], 0.0), ([late], 0.0), ([unavailable], 0.5)):
+        outcome = Ended("yes", None, {"answers": answers, "cents": 0}).outcome()
+        assert (outcome.right, outcome.confidence, outcome.answers, outcome.decided) == (False, confidence, 0, False)
+    assert compare([*TASKS, Ended("yes", None, {"answers": [late], "cents": 3})], 2)["stack"]["coverage"] < 1
+
+
 def test_the_stacks_figures_are_of_what_was_judged_and_its_cents_of_what_was_paid() -> None:
     found = compare(TASKS, 3)
     assert found["stack"]["answers_per_task"] == 2
