@@ -162,6 +162,19 @@ def test_who_is_right_where_the_crowd_is_wrong_stays_and_who_is_wrong_with_it_go
     assert rule.knowing(state).welcomes("W0") == is_welcome
 
 
+def test_who_is_shut_out_comes_back_only_when_clearly_above_the_floor() -> None:
+    rule = TwoCoin(("a", "b"))
+    between = {"a": ["a"] * 7 + ["b"] * 3, "b": ["b"] * 6 + ["a"] * 4}
+    state = SkillState()
+    for truth, values in between.items():
+        for value in values:
+            state.add(rule.lesson([Answer("W0", value), *all_answer(truth, "W1", "W2")], truth))
+    rule = rule.knowing(state)
+    assert 0.3 < rule.model.informedness("W0") < 0.3 * rule.way_back
+    assert [rule.welcomes("W0", is_shut_out) for is_shut_out in (False, True)] == [True, False]
+    assert rule.welcomes("W1", is_shut_out=True)
+
+
 def test_who_never_answers_what_others_do_is_below_the_floor() -> None:
     questions = [([*all_answer(truth, "W0"), *all_answer(UNAVAILABLE, "W1")], truth) for truth in CATEGORIES] * 2
     rule = RULE.knowing(taught([*questions, (all_answer(UNREADABLE, "W2"), "a")] * 3))

@@ -59,7 +59,7 @@ class Priors:
     learned_pool_weight: float = 0.1
     most_learned: float = 20.0
     most_learned_of_one: float = 30.0
-    floor_weight: float = 4.0
+    floor_weight: float = 2.0
     truth_weight: float = 8.0
     lean: float = 0.6
     clarities: tuple[float, ...] = (0.4, 1.0, 2.0)

@@ -221,7 +221,8 @@ class GradedBias:
     load" ends it when it leads the grades by two.
 
     A Worker can be found below the floor once `enough_known` answers to known-answer questions have been counted: who
-    gave no grade to more than `most_missed` of these, a share, although there was something to grade.
+    gave no grade to more than `most_missed` of these, a share, although there was something to grade; who is shut out
+    comes back at `way_back` times fewer.
     """
 
     epsilon: float = 0.05
@@ -232,6 +233,7 @@ class GradedBias:
     most_answers: int = 9
     enough_known: float = 5.0
     most_missed: float = 0.5
+    way_back: float = 1.25
     priors: GradedPriors = field(default_factory=GradedPriors)
     skills: SkillState = field(default_factory=SkillState)
     opinion: tuple[float, float] | None = None
@@ -276,10 +278,10 @@ class GradedBias:
         estimate = self.model.estimate(answers)
         return GradedBelief(estimate.grade, estimate.within(self.epsilon))
 
-    def welcomes(self, worker_id: str) -> bool:
+    def welcomes(self, worker_id: str, is_shut_out: bool = False) -> bool:
         """Everyone who grades: a bias or much noise is weighed accordingly."""
         known, missed = self.model.known_and_missed(worker_id)
-        return known < self.enough_known or missed <= self.most_missed * known
+        return known < self.enough_known or missed <= known * self.most_missed / (self.way_back if is_shut_out else 1.0)
 
     def judge(self, answers: Sequence[Answer]) -> Verdict:
         grades = sum(answer.value != UNAVAILABLE for answer in answers)

@@ -50,8 +50,8 @@ class Learner(Adjudicator, Protocol):
         """What the answers so far say, in any order."""
         ...
 
-    def welcomes(self, worker_id: str) -> bool:
-        """Whether a Worker gets more HITs of this kind."""
+    def welcomes(self, worker_id: str, is_shut_out: bool = False) -> bool:
+        """Whether a Worker gets more HITs of this kind. Who is shut out must be somewhat better than who is not."""
         ...
 
     def knowing(self, skills: SkillState) -> Self:

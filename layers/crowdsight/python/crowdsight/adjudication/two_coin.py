@@ -45,7 +45,8 @@ class TwoCoin:
     `enough_answers`: so many must have been counted of all Workers together before it departs from first to lead by
     two; `enough_of_one`: of a Worker's own, before that Worker's answer alone can be enough; `enough_known`: of a
     Worker's own to known-answer questions, before that Worker can be found below the floor. The floor is an
-    informedness in these of `floor`, or, where questions are hard for everyone, `floor_of_pool` times the pool's.
+    informedness in these of `floor`, or, where questions are hard for everyone, `floor_of_pool` times the pool's; for
+    who is shut out it is `way_back` times as high, so that what changes little changes nothing.
     """
 
     categories: tuple[Value, ...]
@@ -60,6 +61,7 @@ class TwoCoin:
     enough_known: float = 5.0
     floor: float = 0.3
     floor_of_pool: float = 0.7
+    way_back: float = 1.25
     priors: Priors = field(default_factory=Priors)
     calibration: Calibration = START
     next_right: float | None = None
@@ -158,13 +160,13 @@ class TwoCoin:
             return Undecided()
         return Decided(belief.value)
 
-    def welcomes(self, worker_id: str) -> bool:
+    def welcomes(self, worker_id: str, is_shut_out: bool = False) -> bool:
         """Whether a Worker gets more HITs of this kind: so does everyone until known-answer questions tell."""
         model = self.model
         if model.counted_known(worker_id) < self.enough_known:
             return True
-        pool = model.informedness(None)
-        return model.informedness(worker_id) >= min(self.floor, self.floor_of_pool * pool)
+        floor = min(self.floor, self.floor_of_pool * model.informedness(None))
+        return model.informedness(worker_id) >= floor * (self.way_back if is_shut_out else 1.0)
 
     @property
     def _knows_enough(self) -> bool:

@@ -37,7 +37,8 @@ class Gates:
         errors = []
         for worker_id in worker_ids:
             try:
-                self._set(function, worker_id, rule.welcomes(worker_id), excluded.get(worker_id))
+                is_welcome = rule.welcomes(worker_id, worker_id in excluded)
+                self._set(function, worker_id, is_welcome, excluded.get(worker_id))
             except RequesterError as error:
                 errors.append(error)
         if errors:
