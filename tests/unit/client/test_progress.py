@@ -103,4 +103,11 @@ def test_a_migration_tells_how_many_images_were_copied() -> None:
     watch.now_s = LINE_EVERY_S
     lines.show()
     assert written == ["250 of 1000, 240 copied, 10 skipped, 0 missing, 25.0/s, 0:00:30 left"]
-    assert tally.summary() == {"copied": 240, "skipped": 10, "missing": 0, "removed": 3, "seconds": 10.0}
+    assert tally.summary() == {
+        "copied": 240,
+        "skipped": 10,
+        "missing": 0,
+        "removed": 3,
+        "failed": 0,
+        "seconds": 10.0,
+    }
