@@ -8,6 +8,11 @@ WORKFLOW = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMach
 
 NOTIFIER_ROLES = ("MturkApiRole", "WorkerSiteRole", "SweepWorkplaceRole")
 
+NOTIFYING = {
+    "sqs": {"sqs:GetQueueAttributes", "sqs:SendMessage"},
+    "sns": {"sns:GetTopicAttributes", "sns:Publish"},
+}
+
 PREFIXES = ("images", "requests", "thumbnails", "vectors")
 
 MAY_NAME_A_GROUP_OF_RESOURCES: dict[str, str | tuple[str, ...]] = {
@@ -273,7 +278,7 @@ def test_the_workflow_may_invoke_only_its_steps(assembly: Assembly) -> None:
     assert invocable == steps
 
 
-def test_only_the_workplaces_lambdas_may_send_notifications_and_only_by_the_queues_policy(assembly: Assembly) -> None:
+def test_the_workplaces_lambdas_alone_send_notifications_to_queues_that_let_mturk_send(assembly: Assembly) -> None:
     policies = assembly.service.of_type("AWS::SQS::QueuePolicy").values()
     allowing = [
         statement
@@ -283,12 +288,13 @@ def test_only_the_workplaces_lambdas_may_send_notifications_and_only_by_the_queu
     ]
     (statement,) = allowing
     assert statement["Action"] == "sqs:SendMessage"
-    assert len(statement["Principal"]["AWS"]) == len(assembly.workplace.lambdas()) == 3
-    assert not any(
-        action.startswith(("sqs:", "sns:"))
-        for operation in assembly.workplace.lambdas()
-        for action in assembly.workplace.allowed(operation)
-    )
+    assert statement["Principal"] == {"Service": "mturk-requester.amazonaws.com"}
+    for operation in assembly.workplace.lambdas():
+        allowed = assembly.workplace.allowed(operation)
+        for service, actions in NOTIFYING.items():
+            anywhere = {f"arn:<AWS::Partition>:{service}:<AWS::Region>:<AWS::AccountId>:*"}
+            assert {action for action in allowed if action.startswith(f"{service}:")} == actions
+            assert all(allowed[action] == anywhere for action in actions)
 
 
 @pytest.mark.parametrize(
