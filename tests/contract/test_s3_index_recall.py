@@ -180,3 +180,18 @@ def test_vectors_in_more_clusters_than_there_are_cells_are_swept_with_the_wanted
             assert np.mean(shares) >= recall
             assert all(len({match.key for match in matches}) == LIMIT for matches in found)
     assert swept >= 3 * len(queries)
+
+
+@pytest.mark.filterwarnings("error")
+def test_vectors_that_are_all_alike_are_swept_without_a_warning() -> None:
+    """Their cells have no extent."""
+    random = np.random.default_rng(13)
+    kinds = random.normal(size=(3, SPACES["image"])).astype(np.float32)
+    other = {space: np.ones(size, np.float32) for space, size in SPACES.items()}
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock())
+    world.index.put("ann", [Entry(f"{at}", other | {"image": kinds[at % 3]}, {}, at) for at in range(9_000)])
+    world.index.refresh()
+    for kind, vector in enumerate(kinds):
+        found = search(world.new_index(), vector, LIMIT)
+        assert [int(match.key) % 3 for match in found] == [kind] * LIMIT
+        assert all(match.score == pytest.approx(1) for match in found)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from crowdsight.search.codes import (
+    BLOCK_ROWS,
     CODE_ERROR,
-    PART_ROWS,
     PLANES,
     QueryPlanes,
     Rotation,
@@ -86,9 +86,9 @@ def test_the_signs_unlike_in_some_words_are_those_of_the_first_dimensions(dimens
     assert (QueryPlanes.of(query).unlike(codes[:words]) == expected).all()
 
 
-def test_signs_are_counted_alike_in_as_many_parts_as_there_are() -> None:
+def test_signs_are_counted_alike_in_as_many_blocks_as_there_are() -> None:
     random = np.random.default_rng(5)
-    codes = random.integers(0, 2**63, (2, PART_ROWS + 5), dtype=np.uint64)
+    codes = random.integers(0, 2**63, (2, BLOCK_ROWS + 5), dtype=np.uint64)
     planes = QueryPlanes.of(random.normal(size=128).astype(np.float32))
     assert (planes.unlike(codes)[-9:] == planes.unlike(codes[:, -9:])).all()
     assert len(planes.unlike(codes[:, :0])) == 0

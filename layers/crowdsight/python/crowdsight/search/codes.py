@@ -12,7 +12,6 @@ what is near: of two vectors at an angle a, a share a / pi of the signs are unli
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +21,6 @@ WORD_BITS = 64
 PLANES = 3
 BLOCK_ROWS = 16_384
 """How many rows are swept at a time: what is written down of them stays near the processor."""
-
-PART_ROWS = 524_288
-"""How many rows one thread sweeps."""
-
-_sweepers = ThreadPoolExecutor(2, "sweep")
 
 STEP = 0.58
 """How far apart a query's rounded numbers are, in root mean squares of its numbers: what rounds normal ones best."""
@@ -125,13 +119,6 @@ class QueryPlanes:
     def unlike(self, codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """How many signs [rows] of the first words of codes [some words, rows], at most three, are not the query's."""
         unlike = np.empty(codes.shape[1], np.uint8)
-        parts = [slice(start, start + PART_ROWS) for start in range(0, len(unlike), PART_ROWS)]
-        # numpy lets other threads work while it counts.
-        for _ in _sweepers.map(lambda part: self._count_unlike(codes[:, part], unlike[part]), parts):
-            pass
-        return unlike
-
-    def _count_unlike(self, codes: NDArray[np.uint64], unlike: NDArray[np.uint8]) -> None:
         words = np.empty(BLOCK_ROWS, np.uint64)
         counts = np.empty(BLOCK_ROWS, np.uint8)
         for start in range(0, len(unlike), BLOCK_ROWS):
@@ -142,6 +129,7 @@ class QueryPlanes:
                     some += np.bitwise_count(words[: len(some)], out=counts[: len(some)])
                 else:
                     np.bitwise_count(words[: len(some)], out=some)
+        return unlike
 
     def products(self, codes: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The inner products [rows] of the query with the signs of codes [words, rows]."""

@@ -17,6 +17,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdsight.search.cells import LEAST_RADIUS
 from crowdsight.search.codes import WORD_BITS, QueryPlanes, most_unlike
 from crowdsight.search.nearest import Nearest
 from crowdsight.search.segment_format import Cells, Coded, Segment, VectorCell
@@ -229,7 +230,9 @@ class _Search:
     def _limits(self) -> NDArray[np.uint8]:
         """How many signs may be unlike in the words that are swept, in each cell [cells]."""
         signs = min(SWEPT_WORDS * WORD_BITS, self._planes.dimensions)
-        cosines_wanted = (self._query.found.floor - self._near) / self._cells.longest()
+        longest = self._cells.longest()
+        lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
+        cosines_wanted = (self._query.found.floor - self._near) / lengths
         return most_unlike(cosines_wanted, signs, self._deviations).astype(np.uint8)
 
     def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:

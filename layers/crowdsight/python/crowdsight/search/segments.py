@@ -323,8 +323,10 @@ class Segments:
 
         def load(missing: Sequence[int]) -> list[Any]:
             # A copy of its own for each: none keeps what else its request read in memory.
-            own = lambda cell, block: decode(cell, memoryview(bytes(block)))  # noqa: E731
-            return list(self._load(prefix, segment, part, missing, row_bytes, starts, sums, own))
+            def decode_own(cell: int, block: memoryview) -> Any:
+                return decode(cell, memoryview(bytes(block)))
+
+            return list(self._load(prefix, segment, part, missing, row_bytes, starts, sums, decode_own))
 
         return self._cache.get_many((prefix, segment.name, part), list(wanted), load)
 
