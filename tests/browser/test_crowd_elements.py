@@ -192,7 +192,10 @@ def drawing(element: str, more: str = "") -> str:
 
 
 class Stage:
-    """The picture, whose points are given in its own pixels."""
+    """The picture, whose points are given in its own pixels.
+
+    Keys are pressed on its element, which focuses it first: those of the page are lost when its frame has lost focus.
+    """
 
     def __init__(self, doing: Doing) -> None:
         self._doing = doing
@@ -247,7 +250,7 @@ def test_boxes_are_drawn_by_keyboard_and_initial_ones_kept(start_hit: StartHit) 
     initial = "initial-value=\"[{label: 'Ear', left: 5, top: 6, width: 70, height: 80,}]\""
     doing = start_hit(drawing("crowd-bounding-box", initial))
     stage = Stage(doing)
-    keys = stage.element  # each press is told to it, even if the window has lost the focus
+    keys = stage.element
     keys.press("1")
     keys.press("Enter")
     for _ in range(5):
@@ -283,7 +286,7 @@ def test_polygons_are_drawn_point_by_point(start_hit: StartHit) -> None:
     expect(doing.frame.get_by_role("alert")).to_contain_text("Please finish the polygon")
     stage.click(100, 50)
     doing.photograph("crowd-polygon")
-    keys = doing.page.keyboard
+    keys = stage.element
     keys.press("2")
     for move in ("ArrowRight", "ArrowDown", "ArrowLeft"):
         keys.press("Enter")
@@ -313,9 +316,8 @@ def test_points_are_set_by_mouse_and_keyboard(start_hit: StartHit) -> None:
     doing = start_hit(drawing("crowd-keypoint"))
     stage = Stage(doing)
     stage.click(120, 80)
-    doing.page.keyboard.press("2")
-    doing.page.keyboard.press("ArrowUp")
-    doing.page.keyboard.press("Enter")
+    for key in ("2", "ArrowUp", "Enter"):
+        stage.element.press(key)
     doing.expect_accessible()
     doing.photograph("crowd-keypoint")
     answer = crowd_answers(doing.submit())["annotatedResult"]
@@ -349,8 +351,7 @@ def test_parts_of_a_text_are_labelled_by_mouse_without_a_form_around(start_hit: 
 
 def test_parts_of_a_text_are_labelled_by_keyboard(start_hit: StartHit) -> None:
     doing = start_hit(f"{TOP}{ENTITIES}</html>")
-    doing.frame.get_by_role("application").focus()
-    keys = doing.page.keyboard
+    keys = doing.frame.get_by_role("application")
     for _ in range(2):
         keys.press("ArrowRight")
     keys.press("Shift+ArrowRight")
