@@ -6,8 +6,8 @@ moto 5.2 as it comes
 - sorts the whole table for each query;
 - spends most of each call on routing, parsing and serializing by botocore's model;
 - imports a module for each value of each answer.
-Here one lock covers every operation; a transaction evaluates all its conditions, then writes; a query looks at its own
-partition; and calls on items skip the generic layers.
+Here one lock covers every operation; a transaction evaluates all its conditions, then writes; a query looks only at the
+items that it gives, which are kept in order; and calls on items skip the generic layers.
 """
 
 import copy
@@ -15,6 +15,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
@@ -33,11 +34,13 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import DynamoJsonEncoder, dynamo_to_dict
 
 from local.http_server import Request, Response
+from local.sorted_items import SortedItems
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
 TARGET_PREFIX = "DynamoDB_20120810."
 MAX_TRANSACTION_STEPS = 100
+SORTED_ITEMS = "_crowdsight_sorted_items"
 ITEM_ACTIONS = {
     "GetItem": "get_item",
     "PutItem": "put_item",
@@ -70,18 +73,39 @@ def install() -> None:
     responses.DynamoHandler.call_action = call_action  # type: ignore[method-assign]
 
     all_items, query = Table.all_items, Table.query
+    query_signature = signature(query)
+    put_item, delete_item, update_item = Table.put_item, Table.delete_item, DynamoDBBackend.update_item
 
     def narrowed_items(table: Table) -> list[Item]:
         candidates: list[Item] | None = getattr(_narrowed, "items", None)
         return all_items(table) if candidates is None else candidates
 
-    def narrowed_query(table: Table, hash_key: DynamoType | None, *arguments: Any, **options: Any) -> Any:
-        index_name = options.get("index_name") or (arguments[6] if len(arguments) > 6 else None)
-        with _narrowed_to(_candidates(table, hash_key, index_name, options.get("hash_key_conditions"))):
-            return query(table, hash_key, *arguments, **options)
+    def narrowed_query(table: Table, *arguments: Any, **options: Any) -> Any:
+        asked = query_signature.bind(table, *arguments, **options).arguments
+        with _narrowed_to(_candidates(table, asked)):
+            return query(table, *arguments, **options)
+
+    def noted_put(table: Table, item_attrs: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+        item = put_item(table, item_attrs, *arguments, **options)
+        _note(table, item_attrs)
+        return item
+
+    def noted_delete(table: Table, hash_key: DynamoType, range_key: DynamoType | None) -> Any:
+        item = delete_item(table, hash_key, range_key)
+        _sorted_items(table).note(hash_key, range_key)
+        return item
+
+    def noted_update(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *more: Any, **options: Any) -> Any:
+        try:
+            return update_item(backend, table_name, key, *more, **options)
+        finally:
+            _note(backend.get_table(table_name), key)
 
     Table.all_items = narrowed_items  # type: ignore[assignment, method-assign]
     Table.query = narrowed_query  # type: ignore[assignment, method-assign]
+    Table.put_item = noted_put  # type: ignore[assignment, method-assign]
+    Table.delete_item = noted_delete  # type: ignore[assignment, method-assign]
+    DynamoDBBackend.update_item = noted_update  # type: ignore[assignment, method-assign]
 
 
 def to_wire(value: Any) -> Any:
@@ -124,24 +148,32 @@ def _narrowed_to(items: list[Item] | None) -> Iterator[None]:
         _narrowed.items = None
 
 
-def _candidates(
-    table: Table, hash_key: DynamoType | None, index_name: str | None, conditions: list[tuple[str, DynamoType]] | None
-) -> list[Item] | None:
-    """The items that a query can be about, or None when there is no telling."""
-    if not table.has_range_key:
+def _sorted_items(table: Table) -> SortedItems:
+    if SORTED_ITEMS not in vars(table):
+        setattr(table, SORTED_ITEMS, SortedItems(table))
+    sorted_items: SortedItems = getattr(table, SORTED_ITEMS)
+    return sorted_items
+
+
+def _note(table: Table, key: dict[str, Any]) -> None:
+    """`key`: at least the key's attributes, as on the wire."""
+    range_key = DynamoType(key[table.range_key_attr]) if table.range_key_attr else None
+    _sorted_items(table).note(DynamoType(key[table.hash_key_attr]), range_key)
+
+
+def _candidates(table: Table, asked: dict[str, Any]) -> list[Item] | None:
+    """The items that a query is about, and one more, or None when there is no telling. `asked`: its arguments."""
+    index_name, hash_keys = asked.get("index_name"), asked.get("hash_key_conditions") or []
+    if asked.get("filter_kwargs") or len(hash_keys) != 1 or not _sorted_items(table).is_sorted(index_name):
         return None
-    partitions: dict[DynamoType, dict[DynamoType, Item]] = table.items
-    if index_name is None:
-        return list(partitions.get(hash_key, {}).values()) if hash_key is not None else None
-    if not conditions:
-        return None
-    attribute, value = conditions[0]
-    return [
-        item
-        for partition in partitions.values()
-        for item in partition.values()
-        if (found := item.attrs.get(attribute)) is not None and found == value
-    ]
+    return _sorted_items(table).find(
+        index_name,
+        hash_keys[0][1].cast_value,
+        (asked["range_comparison"], asked["range_objs"]),
+        asked["exclusive_start_key"],
+        asked["scan_index_forward"] is not False,
+        None if asked["limit"] is None else int(asked["limit"]) + 1,
+    )
 
 
 def transact_write_items(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
@@ -220,7 +252,9 @@ def _put_back(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], be
     hash_key, range_key = backend.get_keys_value(table, key)
     if before is None:
         table.delete_item(hash_key, range_key)
-    elif range_key is not None:
+        return
+    if range_key is not None:
         table.items[hash_key][range_key] = before
     else:
         table.items[hash_key] = before  # type: ignore[assignment]
+    _sorted_items(table).note(hash_key, range_key)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -242,6 +243,100 @@ def test_pages_of_a_query_join_without_a_gap(dynamodb: Any) -> None:
                 break
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         assert seen == [f"{number:02}" for number in range(25)]
+
+
+CONDITIONS: dict[str, Callable[[Any, Any, Any], bool]] = {
+    "{} = :a": lambda value, a, b: value == a,
+    "{} < :a": lambda value, a, b: value < a,
+    "{} <= :a": lambda value, a, b: value <= a,
+    "{} > :a": lambda value, a, b: value > a,
+    "{} >= :a": lambda value, a, b: value >= a,
+    "{} BETWEEN :a AND :b": lambda value, a, b: a <= value <= b,
+    "begins_with({}, :a)": lambda value, a, b: str(value).startswith(str(a)),
+}
+
+
+def change_somehow(dynamodb: Any, random: Random, items: dict[str, dict[str, Any]]) -> None:
+    """Put, change, move in the index, or delete an item, or fail to. `items`: those there are, by their sort key."""
+    sk = f"{random.randrange(30):05b}"
+    its_key = {"pk": {"S": "one"}, "sk": {"S": sk}}
+    item = its_key | {"due_pk": {"S": random.choice(["due", "later"])}, "due_sk": {"N": str(random.randrange(6))}}
+    if random.random() < 0.2:
+        del item["due_sk"]
+    step = {"Put": {"TableName": "money", "Item": item}}
+    how = random.choice(["put", "delete", "update", "transaction", "failure"])
+    if how == "put":
+        dynamodb.put_item(TableName="money", Item=item)
+    elif how == "delete":
+        dynamodb.delete_item(TableName="money", Key=its_key)
+    elif how == "transaction":
+        dynamodb.transact_write_items(TransactItems=[step])
+    elif how == "update":
+        item["due_sk"] = {"N": str(random.randrange(6))}
+        dynamodb.update_item(
+            TableName="money",
+            Key=its_key,
+            UpdateExpression="SET due_pk = :pk, due_sk = :sk",
+            ExpressionAttributeValues={":pk": item["due_pk"], ":sk": item["due_sk"]},
+        )
+    else:
+        dynamodb.put_item(TableName="money", Item=key("words") | {"cents": {"S": "many"}})
+        with pytest.raises(ClientError):
+            dynamodb.transact_write_items(TransactItems=[step, add("words", 1)])
+        return
+    items.pop(sk, None)
+    if how != "delete":
+        items[sk] = item
+
+
+def pages_of(dynamodb: Any, request: dict[str, Any]) -> list[str]:
+    """The sort keys of all items that a query gives, page after page."""
+    found = []
+    while True:
+        page = dynamodb.query(TableName="money", **request)
+        found += [item["sk"]["S"] for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            return found
+        request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def random_query(random: Random, items: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """A query, and the sort keys that it should find."""
+    condition, meets = random.choice(list(CONDITIONS.items()))
+    in_index = random.random() < 0.5 and not condition.startswith("begins_with")
+    hash_key, hash_value, sort_key, kind = ("due_pk", "due", "due_sk", "N") if in_index else ("pk", "one", "sk", "S")
+    choices: list[Any] = [*range(6)] if in_index else ["0", "01", "011", "1", "1001"]
+    a, b = sorted(random.choices(choices, k=2))
+    values = {":pk": {"S": hash_value}, ":a": {kind: str(a)}, ":b": {kind: str(b)}}
+    request: dict[str, Any] = {
+        "KeyConditionExpression": f"{hash_key} = :pk AND {condition.format(sort_key)}",
+        "ExpressionAttributeValues": {name: value for name, value in values.items() if name in f":pk {condition}"},
+        "ScanIndexForward": random.random() < 0.5,
+    }
+    if in_index:
+        request["IndexName"] = "due"
+    if random.random() < 0.7:
+        request["Limit"] = random.randrange(1, 5)
+
+    def value_of(item: dict[str, Any]) -> Any:
+        return int(item["due_sk"]["N"]) if in_index else item["sk"]["S"]
+
+    there = [item for item in items.values() if item.get(hash_key) == {"S": hash_value} and sort_key in item]
+    found = sorted((value_of(item), item["sk"]["S"]) for item in there if meets(value_of(item), a, b))
+    return request, [sk for _, sk in (found if request["ScanIndexForward"] else reversed(found))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_query_of_any_kind_gives_what_a_plain_list_would(dynamodb: Any, seed: int) -> None:
+    random = Random(seed)
+    items: dict[str, dict[str, Any]] = {}
+    found = 0
+    for _ in range(150):
+        change_somehow(dynamodb, random, items)
+        request, expected = random_query(random, items)
+        assert pages_of(dynamodb, request) == expected, request
+        found += len(expected)
+    assert found > 200
 
 
 def test_every_type_of_value_comes_back_as_it_was_put(dynamodb: Any) -> None:
