@@ -195,3 +195,40 @@ def test_vectors_that_are_all_alike_are_swept_without_a_warning() -> None:
         found = search(world.new_index(), vector, LIMIT)
         assert [int(match.key) % 3 for match in found] == [kind] * LIMIT
         assert all(match.score == pytest.approx(1) for match in found)
+
+
+def test_a_query_that_is_near_to_nothing_compares_fewer_vectors_and_misses_little_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = 0
+    compare = scanning._Search._compare
+
+    def counting(search: scanning._Search, positions: np.ndarray, cell_of: np.ndarray) -> None:
+        nonlocal compared
+        compared += len(positions)
+        compare(search, positions, cell_of)
+
+    monkeypatch.setattr(scanning._Search, "_compare", counting)
+    random = np.random.default_rng(14)
+    vectors = random.normal(size=(60_000, SPACES["image"])).astype(np.float32)
+    other = {space: np.ones(size, np.float32) for space, size in SPACES.items()}
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock())
+    world.index.put("ann", [Entry(f"{at}", other | {"image": vector}, {}, at) for at, vector in enumerate(vectors)])
+    world.index.refresh()
+    queries = random.normal(size=(60, SPACES["image"])).astype(np.float32)
+    kept = single(half_unit(vectors))
+    nearest = np.argsort(-(np.stack([unit_query(query) for query in queries]) @ kept.T), axis=1)[:, :LIMIT]
+
+    def recall_and_compared() -> tuple[float, int]:
+        nonlocal compared
+        compared = 0
+        found = world.new_index().search("ann", "image", queries, LIMIT)
+        pairs = zip(found, nearest, strict=True)
+        shares = [len({int(match.key) for match in matches} & set(keys.tolist())) / LIMIT for matches, keys in pairs]
+        return float(np.mean(shares)), compared
+
+    recall, rows = recall_and_compared()
+    monkeypatch.setattr(scanning, "MANY_ROWS", len(vectors))
+    _, rows_without_end = recall_and_compared()
+    assert rows < 0.8 * rows_without_end
+    assert recall >= 1 - scanning.MANY_MISSES * (1 - RECALL)

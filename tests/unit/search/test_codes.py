@@ -75,23 +75,23 @@ def test_an_offset_of_zeros_is_estimated_as_0() -> None:
 
 
 @pytest.mark.parametrize("dimensions", DIMENSIONS)
-@pytest.mark.parametrize("words", [1, 2, 3])
-def test_the_signs_unlike_in_some_words_are_those_of_the_first_dimensions(dimensions: int, words: int) -> None:
+def test_the_signs_unlike_in_a_word_are_those_of_its_dimensions(dimensions: int) -> None:
     random = np.random.default_rng(4)
     offsets = random.normal(size=(40_000, dimensions)).astype(np.float32)
     query = random.normal(size=dimensions).astype(np.float32)
     codes, _ = encode(offsets)
-    first = slice(0, words * 64)
-    expected = ((offsets[:, first] > 0) != (query[first] >= 0)).sum(axis=1)
-    assert (QueryPlanes.of(query).unlike(codes[:words]) == expected).all()
+    for word, column in enumerate(codes):
+        those = slice(64 * word, 64 * (word + 1))
+        expected = ((offsets[:, those] > 0) != (query[those] >= 0)).sum(axis=1)
+        assert (QueryPlanes.of(query).unlike(column, word) == expected).all()
 
 
 def test_signs_are_counted_alike_in_as_many_blocks_as_there_are() -> None:
     random = np.random.default_rng(5)
-    codes = random.integers(0, 2**63, (2, BLOCK_ROWS + 5), dtype=np.uint64)
+    codes = random.integers(0, 2**63, BLOCK_ROWS + 5, dtype=np.uint64)
     planes = QueryPlanes.of(random.normal(size=128).astype(np.float32))
-    assert (planes.unlike(codes)[-9:] == planes.unlike(codes[:, -9:])).all()
-    assert len(planes.unlike(codes[:, :0])) == 0
+    assert (planes.unlike(codes, 1)[-9:] == planes.unlike(codes[-9:], 1)).all()
+    assert len(planes.unlike(codes[:0], 1)) == 0
 
 
 @pytest.mark.parametrize("cosine", [-0.9, 0.0, 0.3, 0.6, 0.95])
@@ -106,7 +106,8 @@ def test_no_more_signs_are_unlike_than_stated_but_for_the_stated_share(cosine: f
         others -= (others @ query)[:, np.newaxis] * query
         others *= np.sqrt(1 - cosine**2) / np.linalg.norm(others, axis=1, keepdims=True)
         codes, scales = encode(rotation((3 * (others + cosine * query)).astype(np.float32)))
-        unlike.append(QueryPlanes.of(rotation(query.astype(np.float32))).unlike(codes[:2]))
+        planes = QueryPlanes.of(rotation(query.astype(np.float32)))
+        unlike.append(planes.unlike(codes[0], 0) + planes.unlike(codes[1], 1))
         np.testing.assert_allclose(lengths_of(scales, 512), 3, rtol=0.2)
     for deviations, share in ((2.33, 0.01), (1.0, 0.16)):
         (most,) = most_unlike(np.array([cosine], np.float32), 128, deviations)

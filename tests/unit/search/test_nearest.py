@@ -34,3 +34,24 @@ def test_where_none_is_wanted_none_is_kept(limit: int) -> None:
     nearest = Nearest(limit)
     nearest.offer(np.array([0.5], np.float32), np.array([b"a"]))
     assert nearest.matches() == [] and nearest.floor == np.inf and nearest.room == 0
+
+
+@given(OFFERS, OFFERS, st.integers(0, 12))
+def test_what_is_found_beside_is_taken_in_as_if_it_had_been_offered(
+    offers: list[list[float]], beside: list[list[float]], limit: int
+) -> None:
+    both, one = Nearest(limit), Nearest(limit)
+
+    def offer(to: Nearest, scores: list[float], names: str) -> None:
+        to.offer(np.array(scores, np.float32), np.array([f"{names} {at}".encode() for at in range(len(scores))], "S"))
+
+    for at, scores in enumerate(offers):
+        offer(one, scores, f"a{at}")
+        offer(both, scores, f"a{at}")
+    other = one.beside()
+    for at, scores in enumerate(beside):
+        offer(other, scores, f"b{at}")
+        offer(both, scores, f"b{at}")
+    one.take_in(other)
+    assert one.matches() == both.matches()
+    assert (one.floor, one.room) == (both.floor, both.room)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 WORD_BITS = 64
 PLANES = 3
-BLOCK_ROWS = 16_384
+BLOCK_ROWS = 65_536
 """How many rows are swept at a time: what is written down of them stays near the processor."""
 
 STEP = 0.58
@@ -116,19 +116,14 @@ class QueryPlanes:
         planes = np.packbits(bits, axis=1, bitorder="little").view("<u8")
         return QueryPlanes(planes, step, dimensions, math.sqrt(CODE_ERROR**2 + max(0.0, rounding)))
 
-    def unlike(self, codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-        """How many signs [rows] of the first words of codes [some words, rows], at most three, are not the query's."""
-        unlike = np.empty(codes.shape[1], np.uint8)
-        words = np.empty(BLOCK_ROWS, np.uint64)
-        counts = np.empty(BLOCK_ROWS, np.uint8)
-        for start in range(0, len(unlike), BLOCK_ROWS):
-            some = unlike[start : start + BLOCK_ROWS]
-            for word, column in enumerate(codes[:, start : start + BLOCK_ROWS]):
-                np.bitwise_xor(column, self.planes[-1, word], out=words[: len(some)])
-                if word:
-                    some += np.bitwise_count(words[: len(some)], out=counts[: len(some)])
-                else:
-                    np.bitwise_count(words[: len(some)], out=some)
+    def unlike(self, codes: NDArray[np.uint64], word: int) -> NDArray[np.uint8]:
+        """How many signs [rows] of one word of codes [rows] are not the query's."""
+        unlike = np.empty(len(codes), np.uint8)
+        words = np.empty(min(BLOCK_ROWS, len(codes)), np.uint64)
+        for start in range(0, len(codes), BLOCK_ROWS):
+            block = codes[start : start + BLOCK_ROWS]
+            np.bitwise_xor(block, self.planes[-1, word], out=words[: len(block)])
+            np.bitwise_count(words[: len(block)], out=unlike[start : start + BLOCK_ROWS])
         return unlike
 
     def products(self, codes: NDArray[np.uint64]) -> NDArray[np.float32]:

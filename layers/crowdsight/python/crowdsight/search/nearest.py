@@ -7,12 +7,15 @@ from crowdsight.search.index import Match
 
 
 class Nearest:
-    """At most `limit` keys with the highest scores, of all that were offered; of equal scores the smaller keys."""
+    """At most `limit` keys with the highest scores, of all that were offered; of equal scores the smaller keys.
 
-    def __init__(self, limit: int) -> None:
+    What scores less than `floor` is not kept even where there is room.
+    """
+
+    def __init__(self, limit: int, floor: float = -np.inf) -> None:
         self.limit = limit
-        self.floor = -np.inf if limit > 0 else np.inf
-        """What does not score as much cannot come in any more; -inf as long as there is room."""
+        self.floor = floor if limit > 0 else np.inf
+        """What does not score as much cannot come in any more."""
         self._scores = np.empty(0, np.float32)
         self._keys = np.empty(0, "S1")
 
@@ -35,6 +38,14 @@ class Nearest:
                 kept = kept[np.lexsort((keys[kept], -scores[kept]))][: self.limit]
             scores, keys = scores[kept], keys[kept]
         self._scores, self._keys = scores, keys
+
+    def beside(self) -> "Nearest":
+        """An empty one for other keys, whose contents may be offered to this one."""
+        return Nearest(self.limit, self.floor)
+
+    def take_in(self, other: "Nearest") -> None:
+        """Offer what another one has."""
+        self.offer(other._scores, other._keys)
 
     def matches(self) -> list[Match]:
         """Best first."""

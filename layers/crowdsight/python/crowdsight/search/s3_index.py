@@ -8,6 +8,7 @@ removed does not count in the segments.
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -39,6 +40,9 @@ from crowdsight.search.vector_log import VectorLog, as_keys, half_matrices
 BUNDLE_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 READ_ATTEMPTS = 3
 RECALL = 0.99
+
+SEARCHERS = 2
+"""How many segments are searched at once: a third thread would mostly wait for the interpreter."""
 
 T = TypeVar("T")
 
@@ -76,6 +80,7 @@ class S3VectorIndex:
         self._recall = recall
         self._log = VectorLog(table, bundle_name, spaces, clock, new_id)
         self._manifests = Manifests(objects)
+        self._searchers = ThreadPoolExecutor(SEARCHERS, "searchers")
         self._segments = Segments(objects, spaces, cache_bytes)
         self._folding = Folding(
             self._log, self._manifests, self._segments, spaces, self._prefix, clock, new_id, most_bytes
@@ -153,7 +158,7 @@ class S3VectorIndex:
         prefix = self._prefix(account)
         log = self._log.read(account)
         current = self._manifests.read(prefix, log.manifest_version, is_fresh)
-        return Snapshot(self._segments, prefix, self._spaces, recall or self._recall, log, current)
+        return Snapshot(self._segments, prefix, self._spaces, recall or self._recall, log, current, self._searchers)
 
     def _rows(self, entries: Sequence[Entry]) -> Rows:
         matrices = half_matrices(entries, self._spaces)

@@ -6,12 +6,12 @@ the cells whose middles score so much that their vectors may still be among the 
 written, vectors had neighbours that strayed from the middles of their cells; and, after many cells, not much farther
 than anything that this very query has met, so that one unlike all vectors does not read them all.
 
-Where those are many cells, as where vectors are in more clusters than there are cells, two words of all codes are
-compared with the query instead, which streams, and what these leave is compared as before.
+Where those are many cells, as where vectors are in more clusters than there are cells, a word of all codes is compared
+with the query instead, which streams, then another word of what the first leaves, and what this leaves as before.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -36,13 +36,23 @@ BEYOND = 1.25
 LEAST_ROWS, MORE_ROWS = 64, 512
 """How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
 
+MANY_ROWS, MANY_MISSES = 150, 5
+"""A query for which so many were compared for each that is wanted (for 10, if fewer are) is hardly nearer to any vector
+than to thousands: of its nearest, this many times as many may be missed."""
+
 MANY, MANY_IN_MEMORY = 1 / 4, 1 / 16
 """If the cells that can matter have more than this share of a segment's vectors, all its codes are swept; the latter if
 they are in memory."""
 
 SWEPT_WORDS = 2
-"""So many words of all codes tell near vectors from others: with one, ten times as many are left; with three, it takes
-half as long again."""
+"""So many words of codes tell near vectors from others: the first leaves a twentieth or so, both a thousandth."""
+
+FIRST_MISSES = 3
+"""The first word may miss so many times what a search may miss of the vectors that are just near enough: most of the
+nearest are nearer."""
+
+FEW_SWEPT = 1 / 8
+"""If one word leaves more than this share of a segment, what is nearest by it is looked at first."""
 
 FIRST_SWEPT = 1024
 """About how many vectors of all that are swept are looked at first."""
@@ -76,6 +86,14 @@ class Scan:
     queries: Sequence[Query]
     outdated: NDArray[np.bytes_]
     recall: float
+
+    def beside(self) -> "Scan":
+        """The same of other segments; what is found there may be taken in."""
+        return replace(self, queries=[Query(query.unit, query.found.beside()) for query in self.queries])
+
+    def take_in(self, other: "Scan") -> None:
+        for query, beside in zip(self.queries, other.queries, strict=True):
+            query.found.take_in(beside.found)
 
 
 class Scanner:
@@ -159,7 +177,8 @@ class _Search:
         self._near = near
         self._planes = QueryPlanes.of(scanner.rotated(scan, query.unit))
         # Codes miss less than this: most of the nearest are above the floor, and not just at it.
-        self._deviations = NormalDist().inv_cdf(scan.recall)
+        self._deviations = _deviations(1 - scan.recall)
+        self._compared = 0
         self._met = 0.0  # how far any vector met so far strays, in radii of its cell
         self._farthest = cells.farthest_stray((2 + scan.recall) / 3)
 
@@ -211,29 +230,31 @@ class _Search:
 
     def _sweep(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, told from the rest by a few words of all codes."""
-        cells, planes = self._cells, self._planes
         coded = self._scanner.all_coded(self._segment, self._scan)
-        sizes = np.diff(cells.starts)
-        unlike = planes.unlike(coded.codes[:SWEPT_WORDS])
-        others = np.full(len(cells), NEVER, np.uint8)
-        others[wanted] = 0
-        np.maximum(unlike, np.repeat(others, sizes), out=unlike)
-        positions = np.flatnonzero(unlike <= np.repeat(self._limits(), sizes))
-        if len(positions) > 4 * FIRST_SWEPT:
-            # The floor may be low yet; what has the fewest signs unlike raises it, and so spares most others.
-            first = np.flatnonzero(unlike <= _least(unlike, FIRST_SWEPT))
+        unlike = self._planes.unlike(coded.codes[0], 0)
+        positions = np.flatnonzero(unlike < self._limits(1, wanted))
+        if len(positions) > self._segment.rows * FEW_SWEPT:
+            # The floor is low yet; what has the fewest signs unlike raises it, and so spares most others.
+            fewest = unlike[positions]
+            first = positions[fewest <= _least(fewest, FIRST_SWEPT)]
             self._offer_swept(coded, first)
             unlike[first] = NEVER
-            positions = np.flatnonzero(unlike <= np.repeat(self._limits(), sizes))
-        self._offer_swept(coded, positions)
+            positions = np.flatnonzero(unlike < self._limits(1, wanted))
+        unlike = unlike[positions]
+        for word in range(1, min(SWEPT_WORDS, len(coded.codes))):
+            unlike += self._planes.unlike(np.take(coded.codes[word], positions), word)
+        self._offer_swept(coded, positions[unlike < self._limits(SWEPT_WORDS, wanted)[positions]])
 
-    def _limits(self) -> NDArray[np.uint8]:
-        """How many signs may be unlike in the words that are swept, in each cell [cells]."""
-        signs = min(SWEPT_WORDS * WORD_BITS, self._planes.dimensions)
+    def _limits(self, words: int, wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Fewer signs than these [rows] may be unlike in the first words of codes: 0 in cells that are not wanted."""
+        signs = min(words * WORD_BITS, self._planes.dimensions)
         longest = self._cells.longest()
         lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
         cosines_wanted = (self._query.found.floor - self._near) / lengths
-        return most_unlike(cosines_wanted, signs, self._deviations).astype(np.uint8)
+        limits = np.zeros(len(self._cells), np.uint8)
+        misses = (1 - self._scan.recall) * (FIRST_MISSES if words == 1 else 1)
+        limits[wanted] = most_unlike(cosines_wanted[wanted], signs, _deviations(misses)) + 1
+        return np.repeat(limits, np.diff(self._cells.starts))
 
     def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:
         if len(positions):
@@ -253,19 +274,21 @@ class _Search:
         scales = scale_bytes * cells.scale_steps[cell_of] + cells.lowest_scales[cell_of]
         strays = self._planes.products(codes) * scales
         estimates = self._near[cell_of] + strays
-        highest = estimates + np.float32(self._deviations * self._planes.error) * scales
-        if self._allowed is not None:
-            highest[~self._allowed[positions]] = -np.inf
+        waiting = np.ones(len(positions), np.bool_) if self._allowed is None else self._allowed[positions]
         wanted_rows = max(LEAST_ROWS, 4 * found.room)
         while True:
             # The most promising first: what they score spares others.
-            promising = np.flatnonzero((highest >= found.floor) & (highest > -np.inf))
+            highest = estimates + np.float32(self._deviations * self._planes.error) * scales
+            promising = np.flatnonzero(waiting & (highest >= found.floor))
             chosen = np.sort(promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))])
             self._compare(positions[chosen], cell_of[chosen])
             if len(chosen) == len(promising):
                 return strays
-            highest[chosen] = -np.inf
+            waiting[chosen] = False
             wanted_rows = max(MORE_ROWS, wanted_rows)
+            self._compared += len(chosen)
+            if self._compared >= MANY_ROWS * max(10, found.limit):
+                self._deviations = _deviations(MANY_MISSES * (1 - self._scan.recall))
 
     def _compare(self, positions: NDArray[np.int64], cell_of: NDArray[np.int64]) -> None:
         """Compare the query with the vectors at some positions, ascending."""
@@ -288,6 +311,11 @@ class _Search:
         keys = np.array([blocks[at].keys[place] for at, place in pairs], np.bytes_)
         counting = ~np.isin(keys, self._scan.outdated) if len(self._scan.outdated) else slice(None)
         found.offer(scores[good][counting], keys[counting])
+
+
+def _deviations(misses: float) -> float:
+    """What is above the mean by more standard deviations than these is a share `misses`, as far as half at most."""
+    return NormalDist().inv_cdf(max(0.5, 1 - misses))
 
 
 def _smallest(numbers: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -119,7 +119,7 @@ class Cells:
 
     def products(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """The inner products [queries, cells] of queries [queries, dimensions] with the middles."""
-        return (queries @ self.middles.astype(np.float32).T) * self.steps
+        return np.vecdot(queries[:, np.newaxis], self.middles.astype(np.float32)) * self.steps
 
 
 @dataclass(frozen=True)

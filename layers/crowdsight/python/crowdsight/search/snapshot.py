@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 class Snapshot:
     """Answers as `VectorIndex` does, from `log` and `current`.
 
-    `damaged`: the segments that could not be read; they are left out, with a line in the log.
+    `searchers`: threads that search segments. `damaged`: the segments that could not be read; they are left out, with a
+    line in the log.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Snapshot:
         recall: float,
         log: Log,
         current: Current,
+        searchers: ThreadPoolExecutor,
     ) -> None:
         self.log = log
         self.current = current
@@ -41,6 +44,7 @@ class Snapshot:
         self._prefix = prefix
         self._spaces = spaces
         self._recall = recall
+        self._searchers = searchers
         self._scanner = Scanner(segments, prefix)
 
     def search(
@@ -51,8 +55,7 @@ class Snapshot:
         asked = [Query(unit, Nearest(limit)) for unit in units]
         if asked:
             self._search_log(space, asked, where)
-            scan = Scan(space, asked, self.log.outdated, self._recall)
-            self._each_segment(lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
+            self._search_segments(Scan(space, asked, self.log.outdated, self._recall), where)
         return [query.found.matches() for query in asked]
 
     def vectors(self, keys: Sequence[str]) -> dict[str, dict[str, NDArray[np.float32]]]:
@@ -118,13 +121,30 @@ class Snapshot:
         for query in queries:
             query.found.offer(cosines(rows.matrices[space], query.unit), rows.keys)
 
+    def _search_segments(self, scan: Scan, where: Filter) -> None:
+        """The largest first: what is found there spares the others. These are searched at once, each as if there were
+        no others, so that what is found does not depend on which is searched sooner."""
+
+        def search(segment: Segment, scan: Scan) -> None:
+            self._try(segment, lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
+
+        segments = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
+        for largest in segments[:1]:
+            search(largest, scan)
+        scans = [scan.beside() for _ in segments[1:]]
+        list(self._searchers.map(search, segments[1:], scans))
+        for other in scans:
+            scan.take_in(other)
+
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
-        """The largest first: what is found there spares the others."""
-        for segment in sorted(self.current.manifest.segments, key=lambda segment: -segment.rows):
-            try:
-                do(segment)
-            except Damaged as error:
-                self._tell(segment, error)
+        for segment in self.current.manifest.segments:
+            self._try(segment, do)
+
+    def _try(self, segment: Segment, do: Callable[[Segment], None]) -> None:
+        try:
+            do(segment)
+        except Damaged as error:
+            self._tell(segment, error)
 
     def _tell(self, segment: Segment, error: Damaged) -> None:
         logger.error("segment %s under %s is damaged: %s", segment.name, self._prefix, error)
