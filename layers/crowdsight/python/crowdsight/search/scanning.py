@@ -7,7 +7,7 @@ written, vectors had neighbours that strayed from the middles of their cells; an
 than anything that this very query has met, so that one unlike all vectors does not read them all.
 
 Where those are many cells, as where vectors are in more clusters than there are cells, a word of all codes is compared
-with the query instead, which streams, then another word of what the first leaves, and what this leaves as before.
+with the query instead, which streams, then two more words of what the first leaves, and what these leave as before.
 """
 
 from collections.abc import Sequence
@@ -44,12 +44,8 @@ MANY, MANY_IN_MEMORY = 1 / 4, 1 / 16
 """If the cells that can matter have more than this share of a segment's vectors, all its codes are swept; the latter if
 they are in memory."""
 
-SWEPT_WORDS = 2
-"""So many words of codes tell near vectors from others: the first leaves a twentieth or so, both a thousandth."""
-
-FIRST_MISSES = 3
-"""The first word may miss so many times what a search may miss of the vectors that are just near enough: most of the
-nearest are nearer."""
+SWEPT_WORDS = 3
+"""So many words of codes tell near vectors from others: the first leaves a twentieth or so, two leave a thousandth."""
 
 FEW_SWEPT = 1 / 8
 """If one word leaves more than this share of a segment, what is nearest by it is looked at first."""
@@ -243,7 +239,9 @@ class _Search:
         unlike = unlike[positions]
         for word in range(1, min(SWEPT_WORDS, len(coded.codes))):
             unlike += self._planes.unlike(np.take(coded.codes[word], positions), word)
-        self._offer_swept(coded, positions[unlike < self._limits(SWEPT_WORDS, wanted)[positions]])
+            near = unlike < self._limits(word + 1, wanted)[positions]
+            positions, unlike = positions[near], unlike[near]
+        self._offer_swept(coded, positions)
 
     def _limits(self, words: int, wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Fewer signs than these [rows] may be unlike in the first words of codes: 0 in cells that are not wanted."""
@@ -252,8 +250,7 @@ class _Search:
         lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
         cosines_wanted = (self._query.found.floor - self._near) / lengths
         limits = np.zeros(len(self._cells), np.uint8)
-        misses = (1 - self._scan.recall) * (FIRST_MISSES if words == 1 else 1)
-        limits[wanted] = most_unlike(cosines_wanted[wanted], signs, _deviations(misses)) + 1
+        limits[wanted] = most_unlike(cosines_wanted[wanted], signs, _deviations(1 - self._scan.recall)) + 1
         return np.repeat(limits, np.diff(self._cells.starts))
 
     def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:

@@ -122,19 +122,21 @@ class Snapshot:
             query.found.offer(cosines(rows.matrices[space], query.unit), rows.keys)
 
     def _search_segments(self, scan: Scan, where: Filter) -> None:
-        """The largest first: what is found there spares the others. These are searched at once, each as if there were
-        no others, so that what is found does not depend on which is searched sooner."""
+        """The largest first, then two, four and so on: what is found spares the others. Those of one turn are searched
+        at once, each as if alone, so that what is found does not depend on which is done sooner."""
 
         def search(segment: Segment, scan: Scan) -> None:
             self._try(segment, lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
 
-        segments = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
-        for largest in segments[:1]:
-            search(largest, scan)
-        scans = [scan.beside() for _ in segments[1:]]
-        list(self._searchers.map(search, segments[1:], scans))
-        for other in scans:
-            scan.take_in(other)
+        waiting = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
+        turn = 1
+        while waiting:
+            some, waiting = waiting[:turn], waiting[turn:]
+            scans = [scan.beside() for _ in some]
+            list(self._searchers.map(search, some, scans))
+            for each in scans:
+                scan.take_in(each)
+            turn *= 2
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
         for segment in self.current.manifest.segments:
