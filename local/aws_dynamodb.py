@@ -149,9 +149,10 @@ def _narrowed_to(items: list[Item] | None) -> Iterator[None]:
 
 
 def _sorted_items(table: Table) -> SortedItems:
-    if SORTED_ITEMS not in vars(table):
-        setattr(table, SORTED_ITEMS, SortedItems(table))
-    sorted_items: SortedItems = getattr(table, SORTED_ITEMS)
+    sorted_items: SortedItems | None = vars(table).get(SORTED_ITEMS)
+    if sorted_items is None or sorted_items.is_outdated():
+        sorted_items = SortedItems(table)
+        setattr(table, SORTED_ITEMS, sorted_items)
     return sorted_items
 
 
@@ -164,12 +165,14 @@ def _note(table: Table, key: dict[str, Any]) -> None:
 def _candidates(table: Table, asked: dict[str, Any]) -> list[Item] | None:
     """The items that a query is about, and one more, or None when there is no telling. `asked`: its arguments."""
     index_name, hash_keys = asked.get("index_name"), asked.get("hash_key_conditions") or []
-    if asked.get("filter_kwargs") or len(hash_keys) != 1 or not _sorted_items(table).is_sorted(index_name):
+    condition = (asked["range_comparison"], asked["range_objs"])
+    sorted_items = _sorted_items(table)
+    if asked.get("filter_kwargs") or len(hash_keys) != 1 or not sorted_items.can_find(index_name, condition):
         return None
-    return _sorted_items(table).find(
+    return sorted_items.find(
         index_name,
         hash_keys[0][1].cast_value,
-        (asked["range_comparison"], asked["range_objs"]),
+        condition,
         asked["exclusive_start_key"],
         asked["scan_index_forward"] is not False,
         None if asked["limit"] is None else int(asked["limit"]) + 1,

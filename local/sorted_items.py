@@ -8,6 +8,11 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from sortedcontainers import SortedDict
 
+SORTABLE = ("S", "N")
+"""Types of keys that are sorted here; binary ones are left to moto."""
+
+COMPARISONS = ("=", "<", "<=", ">", ">=", "BETWEEN", "BEGINS_WITH")
+
 Place = tuple[Any, ...]
 """Where an item is among those of its partition: the values of the sort keys, then an empty string."""
 
@@ -26,12 +31,28 @@ TOP = _Top()
 
 
 class SortedItems:
-    """What `noted` items there are, by partition and in order; not safe for several threads."""
+    """A table's items by partition and in order, as long as it is told of every change; not safe for several threads.
+
+    An item whose key for an index is not of the declared type is not in that index.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table.attr}
+        self._made_of = self._shape()
         self._partitions: dict[tuple[str | None, Any], SortedDict] = {}
         self._places: dict[Any, list[tuple[tuple[str | None, Any], Place]]] = {}
+        for item in table.all_items():
+            self.note(item.hash_key, item.range_key)
+
+    def is_outdated(self) -> bool:
+        """Whether the table has other indexes, or all its items are others, since this was made."""
+        items, keys = self._shape()
+        return items is not self._made_of[0] or keys != self._made_of[1]
+
+    def _shape(self) -> tuple[Any, list[Any]]:
+        indexes = [(index.name, index.schema) for index in self._table.all_indexes()]
+        return self._table.items, [*indexes, *self._table.attr]
 
     def note(self, hash_key: DynamoType, range_key: DynamoType | None) -> None:
         """Look at the item of this key again: it was put, changed or deleted."""
@@ -69,21 +90,47 @@ class SortedItems:
         places = partition.irange(low, high, inclusive=(False, False), reverse=not forward) if low < high else []
         return [partition[place] for place in islice(places, most)]
 
-    def is_sorted(self, index_name: str | None) -> bool:
-        """Whether an index (None: the table) has one hash key and at most one sort key."""
-        return index_name is None or len(self._keys(index_name)) == 1 + len(self._sort_keys(index_name))
+    def can_find(self, index_name: str | None, condition: tuple[str | None, list[DynamoType]]) -> bool:
+        """Whether `find` understands the index (None: the table) and the condition."""
+        if not self._is_sorted(index_name):
+            return False
+        comparison, operands = condition
+        if comparison is None:
+            return True
+        sort_keys = self._sort_keys(index_name) if index_name else self._own_sort_key()
+        kinds = {operand.type for operand in operands}
+        return (
+            comparison in COMPARISONS
+            and kinds == {self._types.get(name) for name in sort_keys}
+            and (comparison != "BEGINS_WITH" or kinds == {"S"})
+        )
+
+    def _is_sorted(self, index_name: str | None) -> bool:
+        keys = self._table.table_key_attrs
+        if index_name is not None:
+            keys = [*keys, *self._keys(index_name)]
+            if len(self._keys(index_name)) != 1 + len(self._sort_keys(index_name)):
+                return False  # keys of several attributes
+        return all(self._types.get(name) in SORTABLE for name in keys)
 
     def _places_of(self, item: Item) -> Iterator[tuple[tuple[str | None, Any], Place]]:
-        yield (None, item.hash_key.cast_value), self._place(item.attrs, None)
+        if self._is_sorted(None):
+            yield (None, item.hash_key.cast_value), self._place(item.attrs, None)
         for index in self._table.all_indexes():
             keys = self._keys(index.name)
-            if self.is_sorted(index.name) and all(key in item.attrs for key in keys):
+            if self._is_sorted(index.name) and all(
+                name in item.attrs and item.attrs[name].type == self._types.get(name) for name in keys
+            ):
                 yield (index.name, item.attrs[keys[0]].cast_value), self._place(item.attrs, index.name)
 
     def _place(self, attributes: dict[str, DynamoType], index_name: str | None) -> Place:
-        own = [self._table.range_key_attr] if self._table.range_key_attr else []
-        names = [*self._sort_keys(index_name), self._table.hash_key_attr, *own] if index_name else own
+        names = own = self._own_sort_key()
+        if index_name:  # an index without a sort key is in the order of the table's, as moto has it
+            names = [*(self._sort_keys(index_name) or own), self._table.hash_key_attr, *own]
         return (*(attributes[name].cast_value for name in names), "")
+
+    def _own_sort_key(self) -> list[str]:
+        return [self._table.range_key_attr] if self._table.range_key_attr else []
 
     def _keys(self, index_name: str) -> list[str]:
         """The names of an index's keys, the hash key first."""
@@ -99,15 +146,15 @@ def _bounds(comparison: str | None, values: list[Any]) -> tuple[Place, Place]:
     match comparison:
         case None:
             return (), (TOP,)
-        case "=" | "EQ":
+        case "=":
             return (values[0],), (values[0], TOP)
-        case "<" | "LT":
+        case "<":
             return (), (values[0],)
-        case "<=" | "LE":
+        case "<=":
             return (), (values[0], TOP)
-        case ">" | "GT":
+        case ">":
             return (values[0], TOP), (TOP,)
-        case ">=" | "GE":
+        case ">=":
             return (values[0],), (TOP,)
         case "BETWEEN":
             return (values[0],), (values[1], TOP)

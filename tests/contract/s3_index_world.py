@@ -1,6 +1,6 @@
 """An index in S3 and DynamoDB, what lies in them, and what must hold of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -29,7 +29,8 @@ MANIFEST = "vectors/test-1/ann/manifest.json"
 class World:
     """An index with its table and bucket, and what lies in them."""
 
-    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock) -> None:
+    def __init__(self, dynamodb: Any, s3: Any, clock: StoppedClock, spaces: Mapping[str, int] = SPACES) -> None:
+        self.spaces = spaces
         self.interruptions = Interruptions()
         self.s3 = s3
         self.clock = clock
@@ -50,7 +51,7 @@ class World:
         watch = (interruptions or self.interruptions).watch
         table, objects = Table(watch(self._dynamodb), "images"), Objects(watch(self.s3), "images")
         return S3VectorIndex(
-            table, objects, "test-1", SPACES, self.clock, lambda: uuid4().hex, recall, cache_bytes, most_bytes
+            table, objects, "test-1", self.spaces, self.clock, lambda: uuid4().hex, recall, cache_bytes, most_bytes
         )
 
     def object_keys(self) -> list[str]:

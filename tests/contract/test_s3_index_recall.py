@@ -8,6 +8,7 @@ import pytest
 
 from crowdsight.search import scanning
 from crowdsight.search.index import EVERYTHING, Entry, Filter
+from crowdsight.search.objects import Objects
 from crowdsight.search.s3_index import RECALL
 from crowdsight.search.segment_layout import EXACT_ROWS
 from crowdsight.search.vectors import half_unit, single, unit_query
@@ -44,6 +45,8 @@ def clustered(count: int) -> Sequence[Entry]:
 
 SHARES = {"one": 0.01, "ten": 0.1, "half": 0.5}
 CLUSTERED, QUERIES, LIMIT = 12_000, 100, 10
+SEGMENT_ROWS = EXACT_ROWS + 500
+"""Enough for codes."""
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +136,10 @@ def test_however_many_are_wanted_they_are_found_in_long_segments(clustered_world
     assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
 
 
+@pytest.mark.parametrize("size", [24, 200])  # codes of one word, and of four
 @pytest.mark.parametrize("recall", [0.9, RECALL])
 def test_vectors_in_more_clusters_than_there_are_cells_are_swept_with_the_wanted_recall(
-    recall: float, monkeypatch: pytest.MonkeyPatch
+    recall: float, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does it matter whether the codes were in memory before, or that some vectors are removed or not allowed."""
     swept = 0
@@ -147,16 +151,15 @@ def test_vectors_in_more_clusters_than_there_are_cells_are_swept_with_the_wanted
         sweep(search, wanted)
 
     monkeypatch.setattr(scanning._Search, "_sweep", counting)
-    count, size, clusters = 12_000, SPACES["image"], 2_400
+    count, clusters = 12_000, 2_400
     random = np.random.default_rng(12)
     middles = random.normal(size=(clusters, size)) / np.sqrt(size)
     vectors = middles[np.arange(count) % clusters] + 0.5 * random.normal(size=(count, size)) / np.sqrt(size)
-    other = {space: np.ones(size, np.float32) for space, size in SPACES.items()}
     entries = [
-        Entry(f"{at}", other | {"image": vector.astype(np.float32)}, {"even": 1.0} if at % 2 == 0 else {}, at)
+        Entry(f"{at}", {"image": vector.astype(np.float32)}, {"even": 1.0} if at % 2 == 0 else {}, at)
         for at, vector in enumerate(vectors)
     ]
-    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock())
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock(), {"image": size})
     world.index.put("ann", entries)
     world.index.refresh()
     world.index.remove("ann", [f"{at}" for at in range(0, count, 3)])
@@ -232,3 +235,35 @@ def test_a_query_that_is_near_to_nothing_compares_fewer_vectors_and_misses_littl
     _, rows_without_end = recall_and_compared()
     assert rows < 0.8 * rows_without_end
     assert recall >= 1 - scanning.MANY_MISSES * (1 - RECALL)
+
+
+def test_many_segments_are_searched_at_once_and_answer_always_alike_whichever_of_them_is_damaged() -> None:
+    """However the threads take turns: they do it anew for each index."""
+    count, size = 8 * SEGMENT_ROWS, 32
+    random = np.random.default_rng(15)
+    middles = random.normal(size=(600, size)) / np.sqrt(size)
+    vectors = (
+        middles[random.integers(0, 600, count)] + 0.6 * random.normal(size=(count, size)) / np.sqrt(size)
+    ).astype(np.float32)
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock(), {"image": size})
+    entries = [Entry(f"{at}", {"image": vector}, {}, at) for at, vector in enumerate(vectors)]
+    for start in range(0, count, SEGMENT_ROWS):
+        world.index.put("ann", entries[start : start + SEGMENT_ROWS])
+    names = [segment.name for segment in world.manifest().segments]
+    assert len(names) == 8
+    queries = vectors[random.choice(count, 30, replace=False)]
+    kept = single(half_unit(vectors))
+    scores = np.stack([unit_query(query) for query in queries]) @ kept.T
+    there = np.ones(count, np.bool_)
+    for damaged in (None, names[6]):
+        if damaged:
+            Objects(world.s3, "images").delete(key for key in world.object_keys() if damaged in key)
+            there[6 * SEGMENT_ROWS : 7 * SEGMENT_ROWS] = False
+        found = world.new_index().search("ann", "image", queries, LIMIT)
+        nearest = np.argsort(np.where(there, -scores, np.inf), axis=1)[:, :LIMIT]
+        pairs = zip(found, nearest, strict=True)
+        shares = [len({int(match.key) for match in matches} & set(keys.tolist())) / LIMIT for matches, keys in pairs]
+        assert np.mean(shares) >= RECALL
+        assert all(there[int(match.key)] for matches in found for match in matches)
+        for _ in range(4):
+            assert world.new_index().search("ann", "image", queries, LIMIT) == found

@@ -34,7 +34,12 @@ def dynamodb(aws: Callable[[str], Any]) -> Iterator[Any]:
                     {"AttributeName": "due_sk", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "any order",
+                "KeySchema": [{"AttributeName": "due_pk", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            },
         ],
     )
     yield client
@@ -337,6 +342,82 @@ def test_a_query_of_any_kind_gives_what_a_plain_list_would(dynamodb: Any, seed: 
         assert pages_of(dynamodb, request) == expected, request
         found += len(expected)
     assert found > 200
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("forward", [True, False])
+def test_pages_of_an_index_without_a_sort_key_join_without_a_gap(dynamodb: Any, limit: int, forward: bool) -> None:
+    for pk, sk in (("a", "9"), ("b", "1"), ("c", "5"), ("c", "1")):
+        item = {"pk": {"S": pk}, "sk": {"S": sk}, "due_pk": {"S": "x"}}
+        dynamodb.put_item(TableName="money", Item=item)
+    request = {
+        "IndexName": "any order",
+        "KeyConditionExpression": "due_pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "x"}},
+        "ScanIndexForward": forward,
+        "Limit": limit,
+    }
+    assert sorted(pages_of(dynamodb, request)) == ["1", "1", "5", "9"]
+
+
+def test_an_item_whose_key_for_an_index_is_of_another_type_is_not_in_the_index_and_can_be_deleted(
+    dynamodb: Any,
+) -> None:
+    odd = {"pk": {"S": "odd"}, "sk": {"S": "1"}, "due_pk": {"S": "due"}, "due_sk": {"S": "soon"}}
+    dynamodb.put_item(TableName="money", Item=odd)
+    dynamodb.put_item(TableName="money", Item=odd | {"sk": {"S": "2"}, "due_sk": {"N": "2"}})
+    by_key = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "odd"}}}
+    due = {"KeyConditionExpression": "due_pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "due"}}}
+    assert pages_of(dynamodb, by_key) == ["1", "2"]
+    assert pages_of(dynamodb, due | {"IndexName": "due"}) == ["2"]
+    dynamodb.delete_item(TableName="money", Key={"pk": {"S": "odd"}, "sk": {"S": "1"}})
+    assert pages_of(dynamodb, by_key) == ["2"]
+
+
+def test_an_index_made_later_has_the_items_of_before_and_a_restored_table_has_its_own(dynamodb: Any) -> None:
+    for number in range(3):
+        item = {"pk": {"S": "late"}, "sk": {"S": str(number)}, "owner": {"S": "ann"}}
+        dynamodb.put_item(TableName="money", Item=item)
+    by_key = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "late"}}}
+    assert pages_of(dynamodb, by_key) == ["0", "1", "2"]
+    index = {
+        "IndexName": "owner",
+        "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    dynamodb.update_table(
+        TableName="money",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "owner")],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    )
+    owned = {"KeyConditionExpression": "#owner = :owner", "ExpressionAttributeValues": {":owner": {"S": "ann"}}}
+    owned |= {"IndexName": "owner", "ExpressionAttributeNames": {"#owner": "owner"}}
+    assert pages_of(dynamodb, owned) == ["0", "1", "2"]
+    backup = dynamodb.create_backup(TableName="money", BackupName="kept")["BackupDetails"]["BackupArn"]
+    dynamodb.restore_table_from_backup(TargetTableName="restored", BackupArn=backup)
+    assert dynamodb.query(TableName="restored", **by_key)["Count"] == 3
+    dynamodb.delete_table(TableName="restored")
+
+
+def test_keys_of_bytes_are_found_by_how_they_begin(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName="bytes",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "B"},
+        ],
+    )
+    for key_bytes in (b"ab\x00", b"abc", b"b"):
+        dynamodb.put_item(TableName="bytes", Item={"pk": {"S": "x"}, "sk": {"B": key_bytes}})
+    answer = dynamodb.query(
+        TableName="bytes",
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+        ExpressionAttributeValues={":pk": {"S": "x"}, ":sk": {"B": b"abc"}},
+    )
+    assert [item["sk"]["B"] for item in answer["Items"]] == [b"abc"]
+    dynamodb.delete_table(TableName="bytes")
 
 
 def test_every_type_of_value_comes_back_as_it_was_put(dynamodb: Any) -> None:

@@ -57,8 +57,8 @@ class S3VectorIndex:
     """The `VectorIndex` of one model bundle.
 
     `spaces`: the bundle's, with their dimensions. `new_id` gives names that were never used before. `recall`: which
-    share of the nearest a search is to find in long segments, above 0; with 1 it compares all vectors. `cache_bytes`:
-    how much of segments is kept in memory; `most_bytes`: how large they may become, see `folding`.
+    share of the nearest a search is to find in long segments, above 0, see `scanning`; with 1 it compares all vectors.
+    `cache_bytes`: how much of segments is kept in memory; `most_bytes`: how large they may become, see `folding`.
     """
 
     def __init__(

@@ -37,8 +37,8 @@ LEAST_ROWS, MORE_ROWS = 64, 512
 """How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
 
 MANY_ROWS, MANY_MISSES = 150, 5
-"""A query for which so many were compared for each that is wanted (for 10, if fewer are) is hardly nearer to any vector
-than to thousands: of its nearest, this many times as many may be missed."""
+"""A query for which so many of a segment were compared for each that is wanted (for 10, if fewer are) is hardly nearer
+to any vector than to thousands: of its nearest, this many times as many may be missed, half at most."""
 
 MANY, MANY_IN_MEMORY = 1 / 4, 1 / 16
 """If the cells that can matter have more than this share of a segment's vectors, all its codes are swept; the latter if
@@ -74,8 +74,8 @@ class Query:
 class Scan:
     """What a search wants of segments.
 
-    `outdated`: keys that do not count. `recall`: which share of the nearest is to be found, up to 1; with 1 all vectors
-    are compared.
+    `outdated`: keys that do not count. `recall`: which share of the nearest is to be found, up to 1, of most queries
+    (MANY_ROWS says of which not); with 1 all vectors are compared.
     """
 
     space: str
@@ -279,11 +279,11 @@ class _Search:
             promising = np.flatnonzero(waiting & (highest >= found.floor))
             chosen = np.sort(promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))])
             self._compare(positions[chosen], cell_of[chosen])
+            self._compared += len(chosen)
             if len(chosen) == len(promising):
                 return strays
             waiting[chosen] = False
             wanted_rows = max(MORE_ROWS, wanted_rows)
-            self._compared += len(chosen)
             if self._compared >= MANY_ROWS * max(10, found.limit):
                 self._deviations = _deviations(MANY_MISSES * (1 - self._scan.recall))
 

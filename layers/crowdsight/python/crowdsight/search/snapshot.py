@@ -133,7 +133,8 @@ class Snapshot:
         while waiting:
             some, waiting = waiting[:turn], waiting[turn:]
             scans = [scan.beside() for _ in some]
-            list(self._searchers.map(search, some, scans))
+            # One alone is searched in this thread: it waits for no other request's.
+            list((map if turn == 1 else self._searchers.map)(search, some, scans))
             for each in scans:
                 scan.take_in(each)
             turn *= 2
