@@ -19,7 +19,8 @@ from tests.stack.running_stack import RunningStack, wait_for
 BULK = ("--account", "bulk")
 """An account that has no API key, for what other tests should not find."""
 
-PICTURES = 60
+PICTURES = 150
+"""So many that an add is not done before it is known to have begun."""
 
 
 class Operator:
