@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT, MARGIN = 360, 230, 58
+WIDTH, HEIGHT, MARGIN = 380, 290, 76
 COLUMNS = 2
+TOP = 84
+"""Where the curves begin, below their names."""
+
 COLOURS = ("#1f6feb", "#d1242f", "#8250df", "#54aeff")
 
 Run = Mapping[str, Any]
@@ -102,7 +105,7 @@ def _panel(panel: Panel, runs: Sequence[Run]) -> list[str]:
             share = (math.log10(value) - lowest) / max(1, highest - lowest)
         else:
             share = (value - panel.lowest) / (1 - panel.lowest)
-        return bottom - share * (bottom - 30)
+        return bottom - share * (bottom - TOP)
 
     ticks = [10.0**power for power in range(lowest, highest + 1)]
     if panel.lowest is not None:
@@ -111,7 +114,7 @@ def _panel(panel: Panel, runs: Sequence[Run]) -> list[str]:
     for tick in ticks:
         y = y_of(tick)
         parts.append(f'<path d="M{MARGIN} {y:.1f}H{right}" stroke="#d8dee4"/>')
-        parts.append(f'<text x="{MARGIN - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}{panel.unit}</text>')
+        parts.append(f'<text x="{MARGIN - 5}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}{panel.unit}</text>')
     for size in sizes:
         power = round(math.log10(size))
         parts.append(
@@ -124,8 +127,12 @@ def _panel(panel: Panel, runs: Sequence[Run]) -> list[str]:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
-        parts.append(f'<text x="{MARGIN + 8}" y="{44 + 14 * at}" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<text x="{MARGIN}" y="{34 + 14 * at}" fill="{colour}">{escape(name)}</text>')
     return parts
+
+
+def _number(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:g}"
 
 
 if __name__ == "__main__":
