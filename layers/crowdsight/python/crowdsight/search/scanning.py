@@ -75,17 +75,20 @@ class Scan:
     """What a search wants of segments.
 
     `outdated`: keys that do not count. `recall`: which share of the nearest is to be found, up to 1, of most queries
-    (MANY_ROWS says of which not); with 1 all vectors are compared.
+    (MANY_ROWS says of which not); with 1 all vectors are compared. `is_begun`: other segments were searched before, so
+    that the floor is about right.
     """
 
     space: str
     queries: Sequence[Query]
     outdated: NDArray[np.bytes_]
     recall: float
+    is_begun: bool = False
 
-    def beside(self) -> "Scan":
+    def beside(self, is_begun: bool) -> "Scan":
         """The same of other segments; what is found there may be taken in."""
-        return replace(self, queries=[Query(query.unit, query.found.beside()) for query in self.queries])
+        queries = [Query(query.unit, query.found.beside()) for query in self.queries]
+        return replace(self, queries=queries, is_begun=is_begun)
 
     def take_in(self, other: "Scan") -> None:
         for query, beside in zip(self.queries, other.queries, strict=True):
@@ -192,7 +195,8 @@ class _Search:
                 others = others[self._near[others] + reach >= floor]
             if not len(others):
                 return
-            if floor > -np.inf and self._are_many(others):
+            # What the log gave alone may be a floor far too low.
+            if floor > -np.inf and (looked_at or self._scan.is_begun) and self._are_many(others):
                 self._sweep(others)
                 return
             if looked_at:

@@ -132,7 +132,7 @@ class Snapshot:
         turn = 1
         while waiting:
             some, waiting = waiting[:turn], waiting[turn:]
-            scans = [scan.beside() for _ in some]
+            scans = [scan.beside(turn > 1) for _ in some]
             # One alone is searched in this thread: it waits for no other request's.
             list((map if turn == 1 else self._searchers.map)(search, some, scans))
             for each in scans:
