@@ -15,6 +15,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -58,8 +59,9 @@ _lock = threading.RLock()
 _narrowed = threading.local()
 
 
+@cache
 def install() -> None:
-    """Change moto in this process; once, before it serves."""
+    """Change moto in this process, before it serves; again changes nothing."""
     responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_STEPS
     responses.dynamo_to_dict = to_wire  # type: ignore[assignment, attr-defined]
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[assignment, method-assign]

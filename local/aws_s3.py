@@ -34,12 +34,11 @@ class _Content:
             return self._key._value_buffer.read(end - start)
 
 
+@functools.cache
 def install() -> None:
-    """Change moto in this process; once, before it serves."""
+    """Change moto in this process, before it serves; again changes nothing."""
     responses: Any = S3Response
     keys: Any = FakeKey
-    if hasattr(responses.get_object, "__wrapped__"):
-        return
     for name in ("bucket_response", "key_response"):
         setattr(responses, name, _serial(getattr(responses, name)))
     responses.get_object = _by_ranges(responses.get_object)

@@ -38,10 +38,9 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 _lock = threading.RLock()
 
 
+@functools.cache
 def install() -> None:
-    """Change moto in this process; once, before it serves."""
-    if hasattr(S3VectorsResponse, "query_vectors"):
-        return
+    """Change moto in this process, before it serves; again changes nothing."""
     urls.url_paths["{0}/QueryVectors$"] = S3VectorsResponse.dispatch
     S3VectorsResponse.query_vectors = query_vectors  # type: ignore[attr-defined]
     S3VectorsBackend.get_vectors = get_vectors  # type: ignore[assignment, method-assign]

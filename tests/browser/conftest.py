@@ -27,7 +27,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=LocalNetworkAccessChecks",
+    # The last argument of this name replaces Playwright's own. While Chromium holds back the first paint, clicks and
+    # keys are lost.
+    "--disable-features=LocalNetworkAccessChecks,PaintHolding",
 ]
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 740}

@@ -1,6 +1,7 @@
 """Workers who do one HIT each on a small site, what they leave for its requester, and what it looked like."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from tests.browser.small_site import SmallSite
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PICTURES = "https://pictures.example/"
+INPUT_PATIENCE_S = 60
+HAS_KEYS = "document.activeElement === document.getElementById('question')"
 _PHOTOGRAPHS = ROOT / "local" / "photographs"
 
 
@@ -36,7 +39,7 @@ class Doing:
     @property
     def inner(self) -> Frame:
         """The frame's document, to run scripts in."""
-        return next(frame for frame in self.page.frames if frame.parent_frame is not None)
+        return question_frame(self.page)
 
     def photograph(self, name: str) -> None:
         """Keep what the page looks like now, from top to bottom."""
@@ -98,10 +101,32 @@ def accept(
     page.goto(f"{site.url}/hits/{hit_id}")
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/assignments/*")
-    doing = Doing(site, page, hit_id)
-    doing.frame.locator("body").wait_for()
-    doing.inner.wait_for_load_state("load")
-    return doing
+    wait_for_input(page)
+    return Doing(site, page, hit_id)
+
+
+def question_frame(page: Page) -> Frame:
+    return next(frame for frame in page.frames if frame.parent_frame is not None)
+
+
+def wait_for_input(page: Page, has_keys: bool = True) -> None:
+    """Until the mouse reaches the question, and keys do if they should.
+
+    Its frame has a process of its own, which Chromium tells later than the page that it is painted and has focus.
+    """
+    frame = page.locator("iframe#question")
+    frame.content_frame.locator("body").wait_for()
+    inner = question_frame(page)
+    inner.wait_for_load_state("load")
+    frame.scroll_into_view_if_needed()
+    inner.evaluate("addEventListener('mousemove', () => { window.isReached = true; }, { once: true })")
+    box = frame.bounding_box()
+    assert box is not None
+    deadline = time.monotonic() + INPUT_PATIENCE_S
+    while not (page.evaluate(HAS_KEYS) is has_keys and inner.evaluate("window.isReached === true")):
+        assert time.monotonic() < deadline, f"keys or mouse not where they belong in {INPUT_PATIENCE_S} s"
+        for offset in (20, 21):
+            page.mouse.move(box["x"] + offset, box["y"] + offset)
 
 
 def _send_page(body: str, route: Route) -> None:

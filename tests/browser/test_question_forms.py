@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from crowdsight.workplace.answers import Answer
 from crowdsight.workplace.questions import QuestionKind
-from tests.browser.doing_hits import PICTURES, Doing
+from tests.browser.doing_hits import PICTURES, Doing, wait_for_input
 from tests.unit.workplace.forms import binary, form, free_text, question, selection
 
 StartHit = Callable[..., Doing]
@@ -184,3 +184,17 @@ def test_a_form_fits_a_phone(start_hit: StartHit, scheme: str) -> None:
     assert doing.page.evaluate(overflow) <= 0
     doing.expect_accessible()
     doing.photograph(f"question-form-phone-{scheme}")
+
+
+def test_a_question_that_loads_late_leaves_the_keys_where_the_worker_is(start_hit: StartHit) -> None:
+    page = start_hit(EVERYTHING, QuestionKind.FORM).page
+    held: list[Route] = []
+    page.route("**/frames/**", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    onwards = page.get_by_label("After submitting, accept the next")
+    onwards.focus()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    wait_for_input(page, has_keys=False)
+    expect(onwards).to_be_focused()

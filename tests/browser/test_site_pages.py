@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from crowdsight.workplace.qualifications import QualificationTest, QualificationType, TypeStatus
 from local.synthesis import ROOT
 from tests.browser.conftest import DESKTOP
+from tests.browser.doing_hits import wait_for_input
 from tests.browser.small_site import SmallSite, serve_site
 from tests.unit.workplace.forms import form, question, selection
 from tests.unit.workplace_site.workplace_in_memory import REQUESTER
@@ -168,11 +169,18 @@ def test_a_worker_searches_and_goes_on_from_hit_to_hit_by_keyboard(scene: Scene,
     page.get_by_label("Search").press("Enter")
     expect(page.locator("li.hit")).to_have_count(1)
     page.get_by_role("button", name="Accept").press("Enter")
-    page.get_by_label("After submitting, accept the next").press("Space")
+    page.wait_for_url("**/assignments/*")
+    wait_for_input(page)
+    onwards = page.get_by_label("After submitting, accept the next")
+    onwards.focus()
+    expect(onwards).to_be_focused()
+    onwards.press("Space")
+    expect(onwards).to_be_checked()
     first = page.url
     page.frame_locator("iframe").get_by_role("button", name="Yes").press("Enter")
     page.wait_for_url(lambda url: "/assignments/" in url and url != first)
-    expect(page.get_by_label("After submitting, accept the next")).to_be_checked()
+    expect(onwards).to_be_checked()
+    wait_for_input(page)
     page.frame_locator("iframe").get_by_role("button", name="No").press("Enter")
     expect(page.get_by_text("Nothing is left for you here")).to_be_visible()
 

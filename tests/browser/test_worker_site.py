@@ -9,6 +9,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 from client.stack import Stack
 from client.tasks import Task, TaskClient
 from tests.browser.conftest import PATIENCE_MS, PHONE, SignIn
+from tests.browser.doing_hits import question_frame, wait_for_input
 
 HOSTILE_LABEL = """<script>window.parent.x=1</script>"'><img src=x onerror="window.x=1">{{7*7}}]]>&amp;"""
 
@@ -32,6 +33,7 @@ def accept_hit_of(page: Page, stack: Stack, function_title: str, image_url: str)
                     expect(page.get_by_role("heading", level=1)).to_have_text(function_title)
                     page.get_by_role("button", name="Accept").click()
                     page.wait_for_url("**/assignments/*")
+                    wait_for_input(page)
                     return page.frame_locator("iframe")
         time.sleep(0.3)
     raise AssertionError(f"no HIT about {image_url} within {PATIENCE_MS} ms")
@@ -108,7 +110,7 @@ def test_a_callers_text_is_shown_as_text_and_never_runs(
     page = sign_in("Ada")
     frame = accept_hit_of(page, stack, CONTAINS, url)
     expect(frame.locator("#subject")).to_have_text(HOSTILE_LABEL)
-    inner = next(one for one in page.frames if "/frames/" in one.url)
+    inner = question_frame(page)
     assert inner.evaluate("[window.x, document.querySelectorAll('main script').length, document.images.length]") == [
         None,
         0,
@@ -124,7 +126,7 @@ def test_a_question_can_read_nothing_of_the_site(
     put_contains(tasks, url, "cup")
     page = sign_in("Ada")
     accept_hit_of(page, stack, CONTAINS, url)
-    inner = next(one for one in page.frames if "/frames/" in one.url)
+    inner = question_frame(page)
     attempts = {
         "cookie": "document.cookie",
         "storage": "localStorage.length",

@@ -29,10 +29,11 @@ if (frame) {
 }
 
 if (frame && work) {
-  frame.addEventListener("load", () => {
-    if (document.activeElement !== frame) frame.focus({ preventScroll: true });
-  });
-  frame.focus({ preventScroll: true });
+  const giveKeys = () => {
+    if (document.activeElement === document.body) frame.focus({ preventScroll: true });
+  };
+  frame.addEventListener("load", giveKeys);
+  giveKeys();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !/^[a-z0-9]$/i.test(event.key)) return;
     // The frame's origin is opaque, so no narrower target can be named; a letter typed on a page without fields is no secret.
