@@ -47,11 +47,16 @@ def gather(rows: Sequence[Rows], dimensions: Mapping[str, int]) -> Rows:
         nothing = {space: np.empty((0, size), np.float16) for space, size in dimensions.items()}
         return Rows(np.empty(0, "S1"), nothing, NO_ATTRIBUTES)
     keys = np.concatenate([some.keys for some in rows])
-    matrices = {space: np.concatenate([some.matrices[space] for some in rows]) for space in dimensions}
+    matrices = {space: _joined([some.matrices[space] for some in rows]) for space in dimensions}
     _, first = np.unique(keys, return_index=True)
     order = first[np.argsort(hashes_of(keys[first]), kind="stable")]
     cells = _cells_of_all(rows, dimensions) if any(some.cells for some in rows) else {}
     return Rows(keys, matrices, Attributes.joined([some.attributes for some in rows]), cells).take(order)
+
+
+def _joined(matrices: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """One below the other; a single one as it is, without a copy of what may be a gigabyte."""
+    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
 
 
 def _cells_of_all(rows: Sequence[Rows], spaces: Iterable[str]) -> dict[str, NDArray[np.int32]]:

@@ -231,31 +231,33 @@ class _Search:
     def _sweep(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, told from the rest by a few words of all codes."""
         coded = self._scanner.all_coded(self._segment, self._scan)
+        sizes = np.diff(self._cells.starts)
         unlike = self._planes.unlike(coded.codes[0], 0)
-        positions = np.flatnonzero(unlike < self._limits(1, wanted))
+        positions = np.flatnonzero(unlike < np.repeat(self._limits(1, wanted), sizes))
         if len(positions) > self._segment.rows * FEW_SWEPT:
             # The floor is low yet; what has the fewest signs unlike raises it, and so spares most others.
             fewest = unlike[positions]
             first = positions[fewest <= _least(fewest, FIRST_SWEPT)]
             self._offer_swept(coded, first)
             unlike[first] = NEVER
-            positions = np.flatnonzero(unlike < self._limits(1, wanted))
+            positions = np.flatnonzero(unlike < np.repeat(self._limits(1, wanted), sizes))
         unlike = unlike[positions]
         for word in range(1, min(SWEPT_WORDS, len(coded.codes))):
             unlike += self._planes.unlike(np.take(coded.codes[word], positions), word)
-            near = unlike < self._limits(word + 1, wanted)[positions]
+            left = np.diff(np.searchsorted(positions, self._cells.starts))
+            near = unlike < np.repeat(self._limits(word + 1, wanted), left)
             positions, unlike = positions[near], unlike[near]
         self._offer_swept(coded, positions)
 
     def _limits(self, words: int, wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Fewer signs than these [rows] may be unlike in the first words of codes: 0 in cells that are not wanted."""
+        """Fewer signs than these [cells] may be unlike in the first words of codes: 0 in cells that are not wanted."""
         signs = min(words * WORD_BITS, self._planes.dimensions)
         longest = self._cells.longest()
         lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
         cosines_wanted = (self._query.found.floor - self._near) / lengths
         limits = np.zeros(len(self._cells), np.uint8)
         limits[wanted] = most_unlike(cosines_wanted[wanted], signs, _deviations(1 - self._scan.recall)) + 1
-        return np.repeat(limits, np.diff(self._cells.starts))
+        return limits
 
     def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:
         if len(positions):
