@@ -20,7 +20,8 @@ from tests.browser.small_site import SmallSite
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PICTURES = "https://pictures.example/"
 INPUT_PATIENCE_S = 60
-HAS_KEYS = "document.activeElement === document.getElementById('question')"
+INSET_PX = 20
+BORDER_PX = 3
 _PHOTOGRAPHS = ROOT / "local" / "photographs"
 
 
@@ -51,6 +52,7 @@ class Doing:
         self.page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
         self.page.set_viewport_size(size)
+        wait_for_mouse(self.page)
 
     def expect_accessible(self) -> None:
         """axe finds nothing serious in the frame."""
@@ -109,24 +111,37 @@ def question_frame(page: Page) -> Frame:
     return next(frame for frame in page.frames if frame.parent_frame is not None)
 
 
-def wait_for_input(page: Page, has_keys: bool = True) -> None:
-    """Until the mouse reaches the question, and keys do if they should.
+def wait_for_input(page: Page) -> None:
+    """Until the mouse and the keys reach the question."""
+    wait_for_mouse(page)
+    deadline = time.monotonic() + INPUT_PATIENCE_S
+    while not page.evaluate("document.activeElement === document.getElementById('question')"):
+        assert time.monotonic() < deadline, f"the question had no keys in {INPUT_PATIENCE_S} s"
 
-    Its frame has a process of its own, which Chromium tells later than the page that it is painted and has focus.
+
+def wait_for_mouse(page: Page) -> None:
+    """Until the question has loaded and the mouse reaches it where it is pointed.
+
+    Its frame has a process of its own. Chromium tells that of what it has painted, and where, later than the page.
     """
     frame = page.locator("iframe#question")
     frame.content_frame.locator("body").wait_for()
     inner = question_frame(page)
     inner.wait_for_load_state("load")
     frame.scroll_into_view_if_needed()
-    inner.evaluate("addEventListener('mousemove', () => { window.isReached = true; }, { once: true })")
-    box = frame.bounding_box()
-    assert box is not None
+    inner.evaluate("() => { onmousemove = (event) => { window.mouseAt = [event.clientX, event.clientY]; }; }")
     deadline = time.monotonic() + INPUT_PATIENCE_S
-    while not (page.evaluate(HAS_KEYS) is has_keys and inner.evaluate("window.isReached === true")):
-        assert time.monotonic() < deadline, f"keys or mouse not where they belong in {INPUT_PATIENCE_S} s"
-        for offset in (20, 21):
-            page.mouse.move(box["x"] + offset, box["y"] + offset)
+    while True:
+        box = frame.bounding_box()
+        assert box is not None
+        x, y = INSET_PX, max(0, -box["y"]) + INSET_PX
+        inner.evaluate("window.mouseAt = null")
+        for step in (1, 0):
+            page.mouse.move(box["x"] + x + step, box["y"] + y)
+        at = inner.evaluate("window.mouseAt")
+        if at is not None and abs(at[0] - x) <= BORDER_PX and abs(at[1] - y) <= BORDER_PX:
+            return
+        assert time.monotonic() < deadline, f"the mouse at {(x, y)} of the question was seen at {at}"
 
 
 def _send_page(body: str, route: Route) -> None:

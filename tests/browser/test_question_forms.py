@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 
 from crowdsight.workplace.answers import Answer
 from crowdsight.workplace.questions import QuestionKind
-from tests.browser.doing_hits import PICTURES, Doing, wait_for_input
+from tests.browser.doing_hits import PICTURES, Doing, wait_for_mouse
 from tests.unit.workplace.forms import binary, form, free_text, question, selection
 
 StartHit = Callable[..., Doing]
@@ -196,5 +196,5 @@ def test_a_question_that_loads_late_leaves_the_keys_where_the_worker_is(start_hi
     while not held:
         page.wait_for_timeout(20)
     held[0].continue_()
-    wait_for_input(page, has_keys=False)
+    wait_for_mouse(page)
     expect(onwards).to_be_focused()
