@@ -21,7 +21,11 @@ SCREENSHOTS = ROOT / "build" / "screenshots"
 PICTURES = "https://pictures.example/"
 INPUT_PATIENCE_S = 60
 INSET_PX = 20
+"""So far inside the question the mouse is pointed to see whether it gets there."""
+
 BORDER_PX = 3
+"""What the question's frame has around it is less: so exactly must the mouse be seen."""
+
 _PHOTOGRAPHS = ROOT / "local" / "photographs"
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Frame, Page
 from client.stack import Stack
 from crowdsight.workplace.questions import HTML_NAMESPACE
 from tests.browser.conftest import SignIn
+from tests.browser.doing_hits import question_frame
 
 ATTEMPTS: dict[str, str] = {
     "cookies": "document.cookie",
@@ -50,7 +51,7 @@ def accept(page: Page, site: str, hit_id: str) -> tuple[str, Frame]:
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/assignments/*")
     page.frame_locator("iframe").locator("body").wait_for()
-    return page.url.rpartition("/")[2], next(frame for frame in page.frames if "/frames/" in frame.url)
+    return page.url.rpartition("/")[2], question_frame(page)
 
 
 def refused(frame: Frame | Page, script: str) -> Any:
@@ -103,7 +104,7 @@ def test_its_forms_do_nothing_at_the_sites_own_addresses(
         if place == "frame":
             page.goto(f"{site}/hits/{hit_id}")
             page.frame_locator("iframe").locator("body").wait_for()
-            frame: Frame = next(each for each in page.frames if "/frames/" in each.url)
+            frame: Frame = question_frame(page)
         else:
             page.goto(f"{site}/frames/{hit_id}")
             frame = page.main_frame
