@@ -1,14 +1,17 @@
 """moto's S3 made fit for many writers and large objects: one request at a time, and ranges that read no more.
 
 moto 5.2 as it comes closes an object's content when it is overwritten, while another thread may be reading it; checks
-the condition of a write in another step than it writes; and reads a whole object for any range of it.
+the condition of a write in another step than it writes; reads a whole object for any range of it; and copies what is
+put several times, in small pieces.
 """
 
 import functools
+import io
 import re
 import threading
 from typing import Any
 
+from moto.core.request import Request
 from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
 
@@ -42,10 +45,26 @@ def install() -> None:
     for name in ("bucket_response", "key_response"):
         setattr(responses, name, _serial(getattr(responses, name)))
     responses.get_object = _by_ranges(responses.get_object)
+    requests: Any = Request
+    requests.from_primitives = _with_body(requests.from_primitives)
     whole = keys.value
     keys.value = property(
         lambda key: _Content(key) if getattr(_reading, "is_part", False) else whole.fget(key), whole.fset
     )
+
+
+def _with_body(from_primitives: Any) -> Any:
+    """What is put is the body as it came: werkzeug would read it anew, 64 KB at a time."""
+
+    @functools.wraps(from_primitives)
+    def with_body(method: str, url: str, headers: Any, body: Any = None) -> Any:
+        is_whole = method == "PUT" and isinstance(body, io.BytesIO) and body.tell() == 0
+        request = from_primitives(method, url, headers, body)
+        if is_whole and not request.content_encoding:
+            request._cached_data = body.getvalue()  # what `get_data` keeps when it has read all
+        return request
+
+    return with_body
 
 
 def _serial(respond: Any) -> Any:

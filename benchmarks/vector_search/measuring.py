@@ -28,6 +28,9 @@ LARGEST_EXACT_BYTES = 8 * 1024**3
 """Collections of more bytes, in float32, are not scanned by numpy and faiss: they do not fit beside the index."""
 
 LEAST_RECALL, LEAST_SPEED, MOST_P99, LEAST_COLD = 0.99, 20, 3, 25
+MOST_CODE_BYTES = 66
+"""A vector of 512 dimensions, all that is kept of cells included."""
+
 LEAST_ROWS = 1_000_000
 """The speed, the bytes read and the comparison with faiss are required of collections of so many vectors or more."""
 
@@ -100,6 +103,9 @@ class Report:
             )
             missed[f"a cold search reads 1/{1 / self.cold.share:.0f} of the vectors, not 1/{LEAST_COLD}"] = (
                 self.cold.share > 1 / LEAST_COLD
+            )
+            missed[f"codes take {self.code_bytes:.2f} bytes a vector, not {MOST_CODE_BYTES}"] = (
+                self.dimensions == 512 and self.code_bytes > MOST_CODE_BYTES
             )
         if self.count >= LEAST_ROWS and self.faiss:
             missed[f"building took {self.build_s:.1f} s, more than half of faiss's {self.faiss.build_s:.1f}"] = (

@@ -2,14 +2,7 @@ import numpy as np
 import pytest
 
 from crowdsight.search import cells
-from crowdsight.search.cells import (
-    SAMPLE_NEIGHBOURS,
-    SAMPLE_QUERIES,
-    divide,
-    half_squares,
-    rows_of_a_cell,
-    strays_of_neighbours,
-)
+from crowdsight.search.cells import divide, divide_large, half_squares, members_of, parts, rows_of_a_cell, sums_of
 from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import half_unit, single
 
@@ -92,14 +85,14 @@ def test_dividing_by_former_cells_compares_so_many_pairs_a_row_however_many_rows
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared = 0
-    nearest = cells._nearest
+    nearest = cells.nearest_of
 
     def counting(vectors: np.ndarray, middles: np.ndarray) -> np.ndarray:
         nonlocal compared
         compared += len(vectors) * len(middles)
         return nearest(vectors, middles)
 
-    monkeypatch.setattr(cells, "_nearest", counting)
+    monkeypatch.setattr(cells, "nearest_of", counting)
     a_row = {}
     for count in (10_000, 40_000):
         rows = clustered(count, 200, 8)
@@ -114,25 +107,26 @@ def test_cells_are_about_as_many_as_vectors_in_a_cell() -> None:
     assert [rows_of_a_cell(count) for count in (1, 10_000, 1_000_000)] == [1, 100, 1000]
 
 
-def test_strays_tell_which_cells_hold_a_share_of_all_neighbours() -> None:
-    rows = clustered(400)
-    cell_of = divide(rows, 40)
-    numbers = single(rows)
-    middles = np.stack([numbers[cell_of == cell].mean(axis=0) for cell in range(cell_of.max() + 1)])
-    radii = np.sqrt(
-        [np.square(numbers[cell_of == at] - middle).sum(axis=1).mean() for at, middle in enumerate(middles)]
-    )
-    strays = strays_of_neighbours(rows, cell_of, middles, radii.astype(np.float32))
-    assert len(strays) == SAMPLE_QUERIES * SAMPLE_NEIGHBOURS
-    assert (np.diff(strays) >= 0).all()
-    scores = numbers @ numbers.T
-    np.fill_diagonal(scores, -np.inf)
-    neighbours = np.argsort(-scores, axis=1)[:, :SAMPLE_NEIGHBOURS]
-    owners = cell_of[neighbours]
-    floors = np.take_along_axis(scores, neighbours, axis=1)
-    for share in (0.5, 0.9, 0.99):
-        reach = np.take_along_axis(numbers @ middles.T, owners, axis=1) + np.quantile(strays, share) * radii[owners]
-        assert (reach >= floors).mean() == pytest.approx(share, abs=0.05)
+def test_rows_that_are_left_out_are_in_no_cell_and_change_none() -> None:
+    rows = clustered(1000)
+    left_out = np.arange(0, 1000, 10)
+    cell_of = divide(rows, 50, left_out=left_out)
+    assert (np.flatnonzero(cell_of == NO_CELL) == left_out).all()
+    others = np.delete(np.arange(1000), left_out)
+    assert (cell_of[others] == divide(rows[others], 50)).all()
+    assert (divide_large(rows, cell_of, 50) == cell_of)[left_out].all()
+    members = members_of(cell_of)
+    assert [set(cell_of[some]) for some in members] == [{cell} for cell in range(len(members))]
+
+
+def test_only_cells_that_are_too_large_are_divided_further() -> None:
+    rows = clustered(1000)
+    cell_of = np.repeat(np.array([2, 0, 1], np.int32), [60, 900, 40])
+    again = divide_large(rows, cell_of, 50)
+    sizes = np.bincount(again)
+    assert sizes.sum() == 1000 and sizes.min() >= 1 and sizes.max() <= 100
+    assert len(set(again[:60])) == len(set(again[960:])) == 1
+    assert len({again[0], again[960], *again[60:960]}) == len(sizes)
 
 
 def test_the_greatest_product_less_half_the_square_is_the_nearest_middle() -> None:
@@ -140,3 +134,10 @@ def test_the_greatest_product_less_half_the_square_is_the_nearest_middle() -> No
     middles, vectors = (random.normal(size=(count, 8)).astype(np.float32) for count in (30, 50))
     nearest = (vectors @ middles.T - half_squares(middles)).argmax(axis=1)
     assert (nearest == np.square(vectors[:, np.newaxis] - middles).sum(axis=2).argmin(axis=1)).all()
+
+
+def test_members_are_parted_and_vectors_summed_by_the_numbers_of_their_parts() -> None:
+    part_of = np.array([3, 1, 3, 1, 6])
+    assert [part.tolist() for part in parts(np.arange(10, 15), part_of)] == [[11, 13], [10, 12], [14]]
+    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
+    assert sums_of(vectors, part_of).tolist() == [[8, 10], [4, 6], [8, 9]]

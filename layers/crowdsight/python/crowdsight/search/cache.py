@@ -1,7 +1,7 @@
 """What was read lately, in memory."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -12,7 +12,8 @@ class Cache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, int], Any] = OrderedDict()
+        self._counts: Counter[Hashable] = Counter()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, load: Callable[[], Any]) -> Any:
@@ -23,13 +24,17 @@ class Cache:
         with self._lock:
             return self._kept.get((key, 0))
 
+    def count(self, of: Hashable) -> int:
+        """How many things of one kind are kept."""
+        with self._lock:
+            return self._counts[of]
+
     def forget(self, of: Hashable, count: int) -> None:
         """Let go of things of one kind, 0 up to `count`."""
         with self._lock:
             for at in range(count):
-                kept = self._kept.pop((of, at), None)
-                if kept is not None:
-                    self._size_bytes -= _size_of(kept)
+                if (of, at) in self._kept:
+                    self._let_go((of, at))
 
     def get_many(
         self, of: Hashable, wanted: Sequence[int], load: Callable[[Sequence[int]], Sequence[Any]]
@@ -51,9 +56,17 @@ class Cache:
                     if (of, at) not in self._kept:
                         self._kept[of, at] = each
                         self._size_bytes += _size_of(each)
+                        self._counts[of] += 1
                 while self._size_bytes > self._limit_bytes:
-                    self._size_bytes -= _size_of(self._kept.popitem(last=False)[1])
+                    self._let_go(next(iter(self._kept)))
         return [found[at] for at in wanted]
+
+    def _let_go(self, key: tuple[Hashable, int]) -> None:
+        """With the lock held."""
+        self._size_bytes -= _size_of(self._kept.pop(key))
+        self._counts[key[0]] -= 1
+        if not self._counts[key[0]]:
+            del self._counts[key[0]]
 
 
 def _size_of(kept: Any) -> int:

@@ -22,8 +22,6 @@ CANDIDATES = 32
 """How many groups each vector is compared with where a merge knows what it was near before."""
 
 SEED = 1982
-SAMPLE_QUERIES = 128
-SAMPLE_NEIGHBOURS = 10
 
 LEAST_RADIUS = np.float32(1e-6)
 """Of a cell whose vectors are all alike; smaller differences are rounding."""
@@ -34,17 +32,33 @@ def rows_of_a_cell(rows: int) -> int:
     return max(1, round(math.sqrt(rows)))
 
 
-def divide(rows: NDArray[np.float16], cell_rows: int, former: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+def divide(
+    rows: NDArray[np.float16],
+    cell_rows: int,
+    former: NDArray[np.int32] | None = None,
+    left_out: NDArray[np.int64] | None = None,
+) -> NDArray[np.int32]:
     """The cell [rows], from 0, of each of some vectors [rows, dimensions]; about `cell_rows` to a cell, at most twice
-    as many.
+    as many. `left_out`: rows that get none, NO_CELL.
 
     `former`: in which cells [rows] they were before, NO_CELL for none. Each is then compared only with what is near its
     former cell's middle, so that the time grows with the number of rows; else, until there are BRANCHES cells, with its
     power of 1.5.
     """
+    members = np.arange(len(rows))
+    return _divide(rows, [members if left_out is None else np.delete(members, left_out)], cell_rows, former)
+
+
+def divide_large(rows: NDArray[np.float16], cell_of: NDArray[np.int32], cell_rows: int) -> NDArray[np.int32]:
+    """The cells [rows] that there are, but for those of more than twice `cell_rows`, which are divided."""
+    return _divide(rows, members_of(cell_of), cell_rows, None)
+
+
+def _divide(
+    rows: NDArray[np.float16], waiting: list[NDArray[np.int64]], cell_rows: int, former: NDArray[np.int32] | None
+) -> NDArray[np.int32]:
     random = np.random.default_rng(SEED)
-    cell_of = np.empty(len(rows), np.int32)
-    waiting = [np.arange(len(rows))]
+    cell_of = np.full(len(rows), NO_CELL, np.int32)
     cells = 0
     while waiting:
         members = waiting.pop()
@@ -53,13 +67,23 @@ def divide(rows: NDArray[np.float16], cell_rows: int, former: NDArray[np.int32] 
             cells += 1
             continue
         count = min(BRANCHES, math.ceil(len(members) / cell_rows))
-        group_of = _k_means(rows, members, count, random, former)
-        ends = np.cumsum(np.bincount(group_of, minlength=count))
-        groups = np.split(members[np.argsort(group_of, kind="stable")], ends[:-1])
-        if max(map(len, groups)) == len(members):  # nothing tells them apart
+        groups = parts(members, _k_means(rows, members, count, random, former))
+        if len(groups) == 1:  # nothing tells them apart
             groups = np.array_split(members, count)
-        waiting.extend(group for group in groups if len(group))
+        waiting.extend(groups)
     return cell_of
+
+
+def members_of(cell_of: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """The rows of each cell, none of which is empty."""
+    rows = np.flatnonzero(cell_of != NO_CELL)
+    return parts(rows, cell_of[rows])
+
+
+def parts(members: NDArray[np.int64], part_of: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """The members [members] of each part that has any, in the order of the parts' numbers."""
+    sizes = np.bincount(part_of)
+    return np.split(members[np.argsort(part_of, kind="stable")], np.cumsum(sizes[sizes > 0])[:-1])
 
 
 def _k_means(
@@ -74,7 +98,7 @@ def _k_means(
     sample = single(rows[np.sort(chosen)])
     middles = sample[random.choice(len(sample), min(count, len(sample)), replace=False)]
     for _ in range(ROUNDS):
-        nearest = _nearest(sample, middles)
+        nearest = nearest_of(sample, middles)
         order = np.argsort(nearest, kind="stable")
         sizes = np.bincount(nearest, minlength=len(middles))
         filled = np.flatnonzero(sizes)
@@ -92,7 +116,7 @@ def _nearest_of_all(
 ) -> NDArray[np.int32]:
     found = np.empty(len(members), np.int32)
     for start in range(0, len(members), BLOCK_ROWS):
-        found[start : start + BLOCK_ROWS] = _nearest(single(rows[members[start : start + BLOCK_ROWS]]), middles)
+        found[start : start + BLOCK_ROWS] = nearest_of(single(rows[members[start : start + BLOCK_ROWS]]), middles)
     return found
 
 
@@ -111,11 +135,11 @@ def _nearest_of_some(
         vectors = single(rows[members[some]])
         nearness = middles @ vectors.mean(axis=0) - halves
         near = np.argpartition(-nearness, CANDIDATES)[:CANDIDATES]
-        found[some] = near[_nearest(vectors, middles[near])]
+        found[some] = near[nearest_of(vectors, middles[near])]
     return found
 
 
-def _nearest(vectors: NDArray[np.float32], middles: NDArray[np.float32]) -> NDArray[np.int64]:
+def nearest_of(vectors: NDArray[np.float32], middles: NDArray[np.float32]) -> NDArray[np.int64]:
     """The nearest middle [vectors], by Euclidean distance."""
     nearness = vectors @ middles.T
     nearness -= half_squares(middles)
@@ -127,30 +151,8 @@ def half_squares(middles: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.einsum("ij,ij->i", middles, middles) / 2
 
 
-def strays_of_neighbours(
-    rows: NDArray[np.float16], cell_of: NDArray[np.int32], middles: NDArray[np.float32], radii: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """How far neighbours stray from their cells: for some of the vectors [rows, dimensions] and the 10 nearest others
-    to each, the neighbour's score minus that of its cell's middle, in radii of the cell. Ascending.
-
-    If a share p of them is s or less, a share p of a query's neighbours is in cells whose middle scores at most s radii
-    less than the neighbour; as far as queries are like the vectors.
-    """
-    random = np.random.default_rng(SEED)
-    chosen = random.choice(len(rows), min(SAMPLE_QUERIES, len(rows)), replace=False)
-    queries = single(rows[chosen])
-    count = min(SAMPLE_NEIGHBOURS, len(rows) - 1)
-    best = np.full((len(chosen), count), -np.inf, np.float32)
-    cells = np.zeros((len(chosen), count), np.int64)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        scores = queries @ single(rows[start : start + BLOCK_ROWS]).T
-        here = (chosen >= start) & (chosen < start + BLOCK_ROWS)
-        scores[here, chosen[here] - start] = -np.inf
-        better = np.flatnonzero((scores > best.min(axis=1, keepdims=True)).any(axis=0))
-        owners = np.broadcast_to(cell_of[start + better].astype(np.int64), (len(chosen), len(better)))
-        scores = np.concatenate([best, scores[:, better]], axis=1)
-        owners = np.concatenate([cells, owners], axis=1)
-        kept = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        best, cells = np.take_along_axis(scores, kept, axis=1), np.take_along_axis(owners, kept, axis=1)
-    near = np.take_along_axis(queries @ middles.T, cells, axis=1)
-    return np.sort(((best - near) / np.maximum(radii[cells], LEAST_RADIUS)).astype(np.float32), axis=None)
+def sums_of(vectors: NDArray[np.float32], part_of: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The sum [parts, dimensions] of the vectors [vectors, dimensions] of each part; none is empty."""
+    order = np.argsort(part_of, kind="stable")
+    starts = np.flatnonzero(np.diff(part_of[order], prepend=-1))
+    return np.add.reduceat(vectors[order], starts, axis=0)

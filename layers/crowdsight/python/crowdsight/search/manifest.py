@@ -10,7 +10,7 @@ from typing import Any
 from crowdsight.search.objects import Objects, Version
 from crowdsight.search.segment_format import Deletions, Part, Segment
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST_MEDIA_TYPE = "application/json"
 CACHED_MANIFESTS = 256
 

@@ -48,10 +48,15 @@ def gather(rows: Sequence[Rows], dimensions: Mapping[str, int]) -> Rows:
         return Rows(np.empty(0, "S1"), nothing, NO_ATTRIBUTES)
     keys = np.concatenate([some.keys for some in rows])
     matrices = {space: _joined([some.matrices[space] for some in rows]) for space in dimensions}
-    _, first = np.unique(keys, return_index=True)
-    order = first[np.argsort(hashes_of(keys[first]), kind="stable")]
+    order = hash_order(keys)
     cells = _cells_of_all(rows, dimensions) if any(some.cells for some in rows) else {}
     return Rows(keys, matrices, Attributes.joined([some.attributes for some in rows]), cells).take(order)
+
+
+def hash_order(keys: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Where each of the keys [keys] is first, in the order of their hashes."""
+    _, first = np.unique(keys, return_index=True)
+    return np.asarray(first[np.argsort(hashes_of(keys[first]), kind="stable")], np.int64)
 
 
 def _joined(matrices: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:

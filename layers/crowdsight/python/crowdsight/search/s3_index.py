@@ -31,7 +31,7 @@ from crowdsight.search.index import (
 )
 from crowdsight.search.manifest import Manifests
 from crowdsight.search.objects import Objects
-from crowdsight.search.rows import Rows, gather
+from crowdsight.search.rows import Rows, hash_order
 from crowdsight.search.segment_format import Damaged
 from crowdsight.search.segments import CACHE_BYTES, Segments
 from crowdsight.search.snapshot import Snapshot
@@ -161,9 +161,13 @@ class S3VectorIndex:
         return Snapshot(self._segments, prefix, self._spaces, recall or self._recall, log, current, self._searchers)
 
     def _rows(self, entries: Sequence[Entry]) -> Rows:
-        matrices = half_matrices(entries, self._spaces)
+        """As `gather` gives them, without a copy of all vectors."""
+        keys = as_keys([entry.key for entry in entries])
+        order = hash_order(keys)
+        if len(order) < len(keys):
+            return self._rows([entries[at] for at in np.sort(order).tolist()])
         attributes = Attributes.of([entry.time_ms for entry in entries], [entry.labels for entry in entries])
-        return gather([Rows(as_keys([entry.key for entry in entries]), matrices, attributes)], self._spaces)
+        return Rows(keys[order], half_matrices(entries, self._spaces, order), attributes.take(order))
 
     def _prefix(self, account: str) -> str:
         return f"vectors/{self._bundle_name}/{account}"

@@ -2,12 +2,14 @@
 
 A query is compared with the middles of all cells, and with the codes of the nearest ones. What the codes say is
 uncertain by a known amount, so that the vectors that may be among the nearest are compared in half precision. Then come
-the cells whose middles score so much that their vectors may still be among the nearest: as far as, when the segment was
-written, vectors had neighbours that strayed from the middles of their cells; and, after many cells, not much farther
-than anything that this very query has met, so that one unlike all vectors does not read them all.
+the likely cells, whose middles are at such a cosine to the query as, when the segment was written, those of nearly all
+neighbours' cells were to vectors. They are swept: one word of their codes is compared with the query, then two more of
+what the first leaves, and what these leave as before.
 
-Where those are many cells, as where vectors are in more clusters than there are cells, a word of all codes is compared
-with the query instead, which streams, then two more words of what the first leaves, and what these leave as before.
+If the last of the nearest then scores less than it did for nearly all vectors, the query is unlike them. So it comes to
+all cells whose middles score so much that their vectors may be among the nearest: as far as vectors had neighbours that
+strayed from the middles of their cells; and, after many cells, not much farther than anything that this very query has
+met, so that one unlike all vectors does not read them all. Where those are many cells, they are swept.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from crowdsight.search.segment_format import Cells, Coded, Segment, VectorCell
 from crowdsight.search.segments import Segments
 from crowdsight.search.vectors import cosines
 
-FIRST_CELLS, MORE_CELLS = 6, 24
+FIRST_CELLS, MORE_CELLS = 8, 24
 """How many cells are looked at first, and at a time after that, before it is asked again which others can matter."""
 
 MANY_CELLS = 128
@@ -33,22 +35,24 @@ MANY_CELLS = 128
 BEYOND = 1.25
 """How much farther vectors may stray that were not met than those that were."""
 
-LEAST_ROWS, MORE_ROWS = 64, 512
+LEAST_ROWS, MORE_ROWS = 64, 1024
 """How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
 
-MANY_ROWS, MANY_MISSES = 150, 5
+MANY_ROWS, MANY_MISSES = 100, 5
 """A query for which so many of a segment were compared for each that is wanted (for 10, if fewer are) is hardly nearer
 to any vector than to thousands: of its nearest, this many times as many may be missed, half at most."""
 
-MANY, MANY_IN_MEMORY = 1 / 4, 1 / 16
-"""If the cells that can matter have more than this share of a segment's vectors, all its codes are swept; the latter if
-they are in memory."""
+MANY = 1 / 16
+"""If the cells that can matter to a query unlike the vectors have more than this share of them, they are swept."""
+
+MOST = 1 / 3
+"""If they have more than this share, the codes of all cells are: they stream."""
 
 SWEPT_WORDS = 3
 """So many words of codes tell near vectors from others: the first leaves a twentieth or so, two leave a thousandth."""
 
-FEW_SWEPT = 1 / 8
-"""If one word leaves more than this share of a segment, what is nearest by it is looked at first."""
+MANY_SWEPT = 16_384
+"""If one word leaves more than so many, what is nearest by it is looked at first."""
 
 FIRST_SWEPT = 1024
 """About how many vectors of all that are swept are looked at first."""
@@ -141,17 +145,74 @@ class Scanner:
     def rotated(self, scan: Scan, unit: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._segments.rotated(scan.space, unit)
 
-    def has_all_coded(self, segment: Segment, scan: Scan) -> bool:
-        return self._segments.has_all_coded(self._prefix, segment, scan.space)
-
     def all_coded(self, segment: Segment, scan: Scan) -> Coded:
         return self._segments.all_coded(self._prefix, segment, scan.space)
 
-    def coded(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[Coded]:
-        return self._segments.coded(self._prefix, segment, scan.space, wanted)
+    def coded(self, segment: Segment, scan: Scan, wanted: NDArray[np.int64]) -> Coded:
+        """The codes of all cells if they are in memory, else of some."""
+        whole = self._segments.all_coded_if_met(self._prefix, segment, scan.space)
+        if whole is not None:
+            return whole
+        return Coded.joined(self._segments.coded(self._prefix, segment, scan.space, wanted.tolist()))
 
     def vectors(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[VectorCell]:
         return self._segments.vectors(self._prefix, segment, scan.space, wanted)
+
+
+class _Swept:
+    """The rows of some cells, ascending, one cell after another, and their codes: `coded` has those of all cells of
+    the segment, or only these, in this order."""
+
+    def __init__(self, coded: Coded, cells: Cells, wanted: NDArray[np.int64]) -> None:
+        self._coded = coded
+        self._wanted = wanted
+        self._firsts = cells.starts[wanted]
+        self._bounds = np.concatenate([[0], np.cumsum(cells.sizes[wanted])])
+        self._is_of_all = len(coded.scale_bytes) > len(self)
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def first_words(self) -> NDArray[np.uint64]:
+        """The first word of the codes of all rows."""
+        words = self._coded.codes[0]
+        if not self._is_of_all:
+            return words
+        ends = self._firsts + np.diff(self._bounds)
+        return np.concatenate([words[a:b] for a, b in zip(self._firsts.tolist(), ends.tolist(), strict=True)])
+
+    @property
+    def words(self) -> int:
+        """Of a code."""
+        return len(self._coded.codes)
+
+    def word(self, word: int, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """One word of the codes of some rows."""
+        return np.take(self._coded.codes[word], self._places(rows), mode="clip")
+
+    def codes(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """[words, rows]."""
+        return np.take(self._coded.codes, self._places(rows), axis=1, mode="clip")
+
+    def scale_bytes(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._coded.scale_bytes[self._places(rows)]
+
+    def each(self, of_cells: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """What is known of all cells of the segment, for each row, or each of some, ascending."""
+        bounds = self._bounds if rows is None else np.searchsorted(rows, self._bounds)
+        return np.repeat(of_cells[self._wanted], np.diff(bounds))
+
+    def cells_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The cell [rows] of each of some rows, ascending."""
+        return np.repeat(self._wanted, np.diff(np.searchsorted(rows, self._bounds)))
+
+    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in the segment some rows, ascending, are."""
+        shifts = self._firsts - self._bounds[:-1]
+        return rows + np.repeat(shifts, np.diff(np.searchsorted(rows, self._bounds)))
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.positions(rows) if self._is_of_all else rows
 
 
 class _Search:
@@ -175,95 +236,110 @@ class _Search:
         self._query = query
         self._near = near
         self._planes = QueryPlanes.of(scanner.rotated(scan, query.unit))
-        # Codes miss less than this: most of the nearest are above the floor, and not just at it.
-        self._deviations = _deviations(1 - scan.recall)
+        # Codes miss half of what may be missed, or less: most of the nearest are above the floor, and not just at it.
+        self._deviations = _deviations((1 - scan.recall) / 2)
         self._compared = 0
         self._met = 0.0  # how far any vector met so far strays, in radii of its cell
-        self._farthest = cells.farthest_stray((2 + scan.recall) / 3)
+        share = (3 + scan.recall) / 4
+        self._highest = near + np.float32(cells.farthest_stray(share)) * cells.radii
+        self._likely = near >= np.float32(cells.least_cosine(share)) * cells.lengths
+        self._usual_floor = cells.usual_floor(share)
 
     def run(self, counts: NDArray[np.int64]) -> None:
         """`counts`: how many vectors [cells] count."""
         left = counts > 0
-        highest = self._near + np.float32(self._farthest) * self._cells.radii
+        # What the log gave alone may be a floor far too low.
+        if not self._scan.is_begun or self._query.found.floor == -np.inf:
+            able = np.flatnonzero(left)
+            distances = self._cells.half_squares[able] - self._near[able]
+            nearest = able[_smallest(distances, min(FIRST_CELLS, len(able)))]
+            left[nearest] = False
+            self._look(np.sort(nearest))
+        likely = np.flatnonzero(left & self._likely & (self._highest >= self._query.found.floor))
+        if len(likely):
+            left[likely] = False
+            self._sweep(likely)
+        if self._query.found.floor < self._usual_floor:
+            self._look_farther(left)
+
+    def _look_farther(self, left: NDArray[np.bool_]) -> None:
+        """Offer what is near in all cells that can matter, as many as these are. `left`: those [cells] not searched."""
         looked_at = 0
         while True:
             floor = self._query.found.floor
-            others = np.flatnonzero(left & (highest >= floor))
+            others = np.flatnonzero(left & (self._highest >= floor))
             if looked_at >= MANY_CELLS:
                 # A query unlike the vectors: what none met so far does, few others do.
                 reach = np.float32(BEYOND * self._met) * self._cells.radii[others]
                 others = others[self._near[others] + reach >= floor]
             if not len(others):
                 return
-            # What the log gave alone may be a floor far too low.
-            if floor > -np.inf and (looked_at or self._scan.is_begun) and self._are_many(others):
+            if floor > -np.inf and self._share(others) > MANY:
                 self._sweep(others)
                 return
-            if looked_at:
-                wanted = others[_smallest(-highest[others], min(MORE_CELLS, len(others)))]
-            else:
-                distances = self._cells.half_squares[others] - self._near[others]
-                wanted = others[_smallest(distances, min(FIRST_CELLS, len(others)))]
+            wanted = others[_smallest(-self._highest[others], min(MORE_CELLS, len(others)))]
             left[wanted] = False
             self._look(np.sort(wanted))
             looked_at += len(wanted)
 
-    def _are_many(self, cells: NDArray[np.int64]) -> bool:
-        """Whether to look into so many cells takes longer than to sweep the segment."""
-        starts = self._cells.starts
-        share = float((starts[cells + 1] - starts[cells]).sum()) / self._segment.rows
-        return share > (MANY_IN_MEMORY if self._scanner.has_all_coded(self._segment, self._scan) else MANY)
+    def _share(self, wanted: NDArray[np.int64]) -> float:
+        """Which share of the segment's vectors is in some cells."""
+        return float(self._cells.sizes[wanted].sum()) / self._segment.rows
 
     def _look(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, ascending."""
-        starts = self._cells.starts
-        coded = self._scanner.coded(self._segment, self._scan, wanted.tolist())
-        sizes = starts[wanted + 1] - starts[wanted]
-        positions = np.arange(sizes.sum()) + np.repeat(starts[wanted + 1] - np.cumsum(sizes), sizes)
-        strays = self._offer(
-            positions,
-            np.repeat(wanted, sizes),
-            np.concatenate([cell.codes for cell in coded], axis=1),
-            np.concatenate([cell.scale_bytes for cell in coded]),
-        )
-        self._met = max(self._met, float((strays / np.repeat(self._cells.radii[wanted], sizes)).max()))
+        swept = _Swept(self._scanner.coded(self._segment, self._scan, wanted), self._cells, wanted)
+        strays = self._offer_swept(swept, np.arange(len(swept)))
+        radii = np.repeat(self._cells.radii[wanted], self._cells.sizes[wanted])
+        self._met = max(self._met, float((strays / radii).max()))
 
     def _sweep(self, wanted: NDArray[np.int64]) -> None:
-        """Offer what is near in some cells, told from the rest by a few words of all codes."""
-        coded = self._scanner.all_coded(self._segment, self._scan)
-        sizes = np.diff(self._cells.starts)
-        unlike = self._planes.unlike(coded.codes[0], 0)
-        positions = np.flatnonzero(unlike < np.repeat(self._limits(1, wanted), sizes))
-        if len(positions) > self._segment.rows * FEW_SWEPT:
-            # The floor is low yet; what has the fewest signs unlike raises it, and so spares most others.
-            fewest = unlike[positions]
-            first = positions[fewest <= _least(fewest, FIRST_SWEPT)]
-            self._offer_swept(coded, first)
-            unlike[first] = NEVER
-            positions = np.flatnonzero(unlike < np.repeat(self._limits(1, wanted), sizes))
-        unlike = unlike[positions]
-        for word in range(1, min(SWEPT_WORDS, len(coded.codes))):
-            unlike += self._planes.unlike(np.take(coded.codes[word], positions), word)
-            left = np.diff(np.searchsorted(positions, self._cells.starts))
-            near = unlike < np.repeat(self._limits(word + 1, wanted), left)
-            positions, unlike = positions[near], unlike[near]
-        self._offer_swept(coded, positions)
+        """Offer what is near in some cells, ascending, told from the rest by a few words of all their codes."""
+        if self._share(wanted) > MOST:
+            coded, cells = self._scanner.all_coded(self._segment, self._scan), np.arange(len(self._cells))
+        else:
+            coded, cells = self._scanner.coded(self._segment, self._scan, wanted), wanted
+        swept = _Swept(coded, self._cells, cells)
+        unlike = self._planes.unlike(swept.first_words(), 0)
+        for floor in (self._usual_floor, -np.inf):
+            self._offer_above(swept, wanted, unlike, floor)
+            if self._query.found.floor >= floor:
+                return
 
-    def _limits(self, words: int, wanted: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Fewer signs than these [cells] may be unlike in the first words of codes: 0 in cells that are not wanted."""
+    def _offer_above(self, swept: "_Swept", wanted: NDArray[np.int64], unlike: NDArray[np.uint8], floor: float) -> None:
+        """Offer what is near in some cells and may score as much as `floor`. `unlike`: how many signs [rows] of the
+        first words are; NEVER for what was offered."""
+        near = np.flatnonzero(unlike < swept.each(self._limits(1, wanted, floor)))
+        if len(near) > MANY_SWEPT:
+            # The floor is low yet; what has the fewest signs unlike raises it, and so spares most others.
+            fewest = unlike[near]
+            first = near[fewest <= _least(fewest, FIRST_SWEPT)]
+            self._offer_swept(swept, first)
+            unlike[first] = NEVER
+            near = np.flatnonzero(unlike < swept.each(self._limits(1, wanted, floor)))
+        more_unlike = unlike[near]
+        for word in range(1, min(SWEPT_WORDS, swept.words)):
+            more_unlike += self._planes.unlike(swept.word(word, near), word)
+            left = more_unlike < swept.each(self._limits(word + 1, wanted, floor), near)
+            near, more_unlike = near[left], more_unlike[left]
+        if len(near):
+            self._offer_swept(swept, near)
+            unlike[near] = NEVER
+
+    def _limits(self, words: int, wanted: NDArray[np.int64], floor: float) -> NDArray[np.uint8]:
+        """Fewer signs than these [cells] may be unlike in the first words of codes of what scores as much as the floor,
+        and as the one found: 0 in cells that are not wanted."""
         signs = min(words * WORD_BITS, self._planes.dimensions)
-        longest = self._cells.longest()
+        longest = self._cells.longest[wanted]
         lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
-        cosines_wanted = (self._query.found.floor - self._near) / lengths
+        cosines_wanted = (np.float32(max(floor, self._query.found.floor)) - self._near[wanted]) / lengths
         limits = np.zeros(len(self._cells), np.uint8)
-        limits[wanted] = most_unlike(cosines_wanted[wanted], signs, _deviations(1 - self._scan.recall)) + 1
+        limits[wanted] = most_unlike(cosines_wanted, signs, self._deviations) + 1
         return limits
 
-    def _offer_swept(self, coded: Coded, positions: NDArray[np.int64]) -> None:
-        if len(positions):
-            cell_of = np.searchsorted(self._cells.starts, positions, side="right") - 1
-            codes = np.take(coded.codes, positions, axis=1, mode="clip")
-            self._offer(positions, cell_of, codes, coded.scale_bytes[positions])
+    def _offer_swept(self, swept: "_Swept", rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        cells = swept.cells_of(rows)
+        return self._offer(swept.positions(rows), cells, swept.codes(rows), swept.scale_bytes(rows))
 
     def _offer(
         self,

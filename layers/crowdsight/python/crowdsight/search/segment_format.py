@@ -21,8 +21,9 @@ Damaged.
 import io
 import math
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ from crowdsight.search.codes import lengths_of, words_of
 
 HASHES, KEYS, ATTRIBUTES, DELETED = "hashes", "keys", "attributes", "deleted"
 CELLS, ORDER, CODES, VECTORS = "cells", "order", "codes", "vectors"
+
+BLOCK_CELLS = 256
+"""How many middles are turned into single precision at a time: the block stays near the processor."""
 
 
 class Damaged(Exception):
@@ -86,7 +90,7 @@ class Cells:
     `middles`: int8 [cells, dimensions], in `steps` [cells]; `half_squares`, `radii`: [cells], float32, half the squared
     length of each middle, and the root mean square of the distances from it; `starts`: [cells + 1], first positions;
     `lowest_scales`, `scale_steps`: [cells], what a row's scale byte means; `code_sums`, `vector_sums`: [cells], CRC-32;
-    `strays`: see `cells.strays_of_neighbours`.
+    `strays`, `cosines`, `floors`: see `NeighbourSample`, whose methods these are.
     """
 
     middles: NDArray[np.int8]
@@ -99,27 +103,54 @@ class Cells:
     code_sums: NDArray[np.uint32]
     vector_sums: NDArray[np.uint32]
     strays: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    floors: NDArray[np.float32]
     key_bytes: NDArray[np.int64]
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in vars(self).values())
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many vectors [cells] each has."""
+        return np.diff(self.starts)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float32]:
+        """Of the middles [cells]."""
+        return np.sqrt(2 * self.half_squares)
 
     def farthest_stray(self, recall: float) -> float:
         """How far the vectors of cells must be reckoned to stray, in radii, to find this share of neighbours."""
         last = len(self.strays) - 1
         return float(self.strays[math.ceil(recall * last)]) if last >= 0 else math.inf
 
+    def least_cosine(self, recall: float) -> float:
+        """At which cosine to a query the middles of cells must be to meet this share of its neighbours in them."""
+        last = len(self.cosines) - 1
+        return float(self.cosines[math.floor((1 - recall) * last)]) if last >= 0 else -1.0
+
+    def usual_floor(self, recall: float) -> float:
+        """What the last of the neighbours scores, at least, of this share of vectors."""
+        last = len(self.floors) - 1
+        return float(self.floors[math.floor((1 - recall) * last)]) if last >= 0 else math.inf
+
+    @cached_property
     def longest(self) -> NDArray[np.float32]:
         """About how far the farthest vector of each cell [cells] may be from its middle."""
         return lengths_of(self.lowest_scales + 255 * self.scale_steps, self.middles.shape[1])
 
     def products(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """The inner products [queries, cells] of queries [queries, dimensions] with the middles."""
-        return np.vecdot(queries[:, np.newaxis], self.middles.astype(np.float32)) * self.steps
+        found = np.empty((len(queries), len(self)), np.float32)
+        for start in range(0, len(self), BLOCK_CELLS):
+            block = self.middles[start : start + BLOCK_CELLS].astype(np.float32)
+            np.vecdot(queries[:, np.newaxis], block, out=found[:, start : start + BLOCK_CELLS])
+        return found * self.steps
 
 
 @dataclass(frozen=True)
@@ -132,6 +163,12 @@ class Coded:
     @property
     def nbytes(self) -> int:
         return self.codes.nbytes + self.scale_bytes.nbytes
+
+    @staticmethod
+    def joined(cells: Sequence["Coded"]) -> "Coded":
+        """Cells one after another."""
+        codes = np.concatenate([cell.codes for cell in cells], axis=1)
+        return Coded(codes, np.concatenate([cell.scale_bytes for cell in cells]))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ READERS = 16
 FEW_KEYS = 128
 """So many keys of a segment are read each by itself; for more, all of them at once."""
 
+MOST_CELLS = 1 / 2
+"""When the codes of more cells were read one by one, all are: they are quicker to search side by side."""
+
 ALL_CODES = "all codes"
 SEGMENT_MEDIA_TYPE = "application/octet-stream"
 
@@ -72,15 +75,16 @@ class Segments:
 
     def write(self, prefix: str, name: str, rows: Rows) -> Segment:
         """Write a segment; its rows are as `gather` gives them, at least one."""
-        parts = {
-            HASHES: self._put(prefix, name, HASHES, hashes_of(rows.keys).tobytes()),
-            KEYS: self._put(prefix, name, KEYS, np.ascontiguousarray(rows.keys).tobytes()),
-            ATTRIBUTES: self._put(prefix, name, ATTRIBUTES, packed(rows.attributes.arrays())),
-        }
-        for space in self._dimensions:
-            for part, data in laid_out(rows, space, self._rotations[space]).items():
-                parts[f"{space}.{part}"] = self._put(prefix, name, f"{space}.{part}", data)
+        parts = {part: self._put(prefix, name, part, data) for part, data in self._parts(rows)}
         return Segment(name, len(rows), parts)
+
+    def _parts(self, rows: Rows) -> Iterator[tuple[str, bytes]]:
+        yield HASHES, hashes_of(rows.keys).tobytes()
+        yield KEYS, np.ascontiguousarray(rows.keys).tobytes()
+        yield ATTRIBUTES, packed(rows.attributes.arrays())
+        for space in self._dimensions:
+            for part, data in laid_out(rows, space, self._rotations[space]):
+                yield f"{space}.{part}", data
 
     def write_deletions(self, prefix: str, name: str, rows: NDArray[np.uint32], since_ms: int) -> Deletions:
         """Write which rows of a segment, ascending, are not there any more."""
@@ -126,18 +130,20 @@ class Segments:
                 arrays["code_sums"],
                 arrays["vector_sums"],
                 arrays["strays"],
+                arrays["cosines"],
+                arrays["floors"],
                 arrays["key_bytes"].astype(np.int64),
             )
 
         return self._cache.get((prefix, segment.name, space, CELLS), load)
 
+    def has_cells(self, prefix: str, segment: Segment, space: str) -> bool:
+        """Whether what there is to know of all cells is in memory."""
+        return self._cache.peek((prefix, segment.name, space, CELLS)) is not None
+
     def coded(self, prefix: str, segment: Segment, space: str, wanted: Sequence[int]) -> list[Coded]:
         """The codes of some cells, ascending."""
         cells = self.cells(prefix, segment, space)
-        whole: Coded | None = self._cache.peek((prefix, segment.name, space, ALL_CODES))
-        if whole is not None:
-            bounds = zip(cells.starts[wanted].tolist(), cells.starts[np.add(wanted, 1)].tolist(), strict=True)
-            return [Coded(whole.codes[:, start:end], whole.scale_bytes[start:end]) for start, end in bounds]
         part = f"{space}.{CODES}"
         row_bytes, decode = self._decoding(space)
         return self._blocks(prefix, segment, part, wanted, row_bytes, cells.starts, cells.code_sums, decode)
@@ -163,9 +169,13 @@ class Segments:
 
         return self._cache.get((prefix, segment.name, space, ALL_CODES), load)
 
-    def has_all_coded(self, prefix: str, segment: Segment, space: str) -> bool:
-        """Whether the codes of all cells are in memory."""
-        return self._cache.peek((prefix, segment.name, space, ALL_CODES)) is not None
+    def all_coded_if_met(self, prefix: str, segment: Segment, space: str) -> Coded | None:
+        """The codes of all cells if they are in memory; they are read if most cells' have been."""
+        met = self._cache.count((prefix, segment.name, f"{space}.{CODES}"))
+        if met > MOST_CELLS * len(self.cells(prefix, segment, space)):
+            return self.all_coded(prefix, segment, space)
+        whole: Coded | None = self._cache.peek((prefix, segment.name, space, ALL_CODES))
+        return whole
 
     def _decoding(self, space: str) -> tuple[int, Callable[[int, memoryview], Coded]]:
         """How many bytes of a cell's codes a row has, and how to read them."""

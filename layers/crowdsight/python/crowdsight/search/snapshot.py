@@ -122,22 +122,26 @@ class Snapshot:
             query.found.offer(cosines(rows.matrices[space], query.unit), rows.keys)
 
     def _search_segments(self, scan: Scan, where: Filter) -> None:
-        """The largest first, then two, four and so on: what is found spares the others. Those of one turn are searched
-        at once, each as if alone, so that what is found does not depend on which is done sooner."""
+        """The largest first, then one after another: what is found spares the others. Those of which nothing is in
+        memory, two, four and so on at once, since they wait for S3; each as if alone, so that what is found does not
+        depend on which is done sooner."""
 
         def search(segment: Segment, scan: Scan) -> None:
             self._try(segment, lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
 
         waiting = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
         turn = 1
+        is_begun = False
         while waiting:
-            some, waiting = waiting[:turn], waiting[turn:]
-            scans = [scan.beside(turn > 1) for _ in some]
+            count = 1 if self._segments.has_cells(self._prefix, waiting[0], scan.space) else turn
+            some, waiting = waiting[:count], waiting[count:]
+            scans = [scan.beside(is_begun) for _ in some]
             # One alone is searched in this thread: it waits for no other request's.
-            list((map if turn == 1 else self._searchers.map)(search, some, scans))
+            list((map if count == 1 else self._searchers.map)(search, some, scans))
             for each in scans:
                 scan.take_in(each)
             turn *= 2
+            is_begun = True
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
         for segment in self.current.manifest.segments:

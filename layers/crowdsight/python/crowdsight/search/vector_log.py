@@ -12,6 +12,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,9 @@ PUTS_TO_SEEN = (PUT, SEEN)
 could be read, the version is then read."""
 
 KEEP_GONE_S = 86_400
+
+THREADS = 2
+"""How many turn many vectors into half precision."""
 
 ITEM_BYTES = 300_000
 """At most so much is put into an item; DynamoDB's own limit is 400 KB."""
@@ -245,22 +249,36 @@ def as_keys(keys: Sequence[str]) -> NDArray[np.bytes_]:
     return np.array([key.encode() for key in keys], dtype="S") if keys else np.empty(0, "S1")
 
 
-def half_matrices(entries: Sequence[Entry], dimensions: Mapping[str, int]) -> dict[str, NDArray[np.float16]]:
-    """The vectors of entries as the index keeps them, for each space [entries, dimensions].
+def half_matrices(
+    entries: Sequence[Entry], dimensions: Mapping[str, int], order: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[np.float16]]:
+    """The vectors of entries as the index keeps them, for each space [entries, dimensions]; row r is that of entry
+    `order[r]`, of entry r without an order.
 
     Raises ValueError unless each entry has one vector of finite numbers for every space.
     """
     matrices = {space: np.empty((len(entries), size), "<f2") for space, size in dimensions.items()}
-    for start in range(0, len(entries), BLOCK_ROWS):
+    row_of = np.arange(len(entries))
+    if order is not None:
+        row_of[order] = np.arange(len(entries))
+
+    def fill(start: int) -> None:
         some = entries[start : start + BLOCK_ROWS]
         for space in dimensions:
             try:
                 block = np.stack([entry.vectors[space] for entry in some]).astype(np.float32, copy=False)
-                matrices[space][start : start + BLOCK_ROWS] = half_unit(block)
+                matrices[space][row_of[start : start + BLOCK_ROWS]] = half_unit(block)
                 is_good = bool(np.isfinite(block).all()) and block.shape[1:] == (dimensions[space],)
             except (KeyError, ValueError):
                 is_good = False
             if not is_good or any(len(entry.vectors) != len(dimensions) for entry in some):
                 for entry in some:
                     check_vectors(entry, dimensions)  # says which, and what is wrong
+
+    starts = range(0, len(entries), BLOCK_ROWS)
+    if len(starts) > 1:
+        with ThreadPoolExecutor(THREADS, "halves") as threads:
+            list(threads.map(fill, starts))
+    else:
+        list(map(fill, starts))
     return matrices

@@ -15,6 +15,9 @@ BLOCK_ROWS = 4096
 MOST_SHORTENED = np.float32(2**-9)
 """Half precision makes a vector shorter by less than this share."""
 
+SHORT, LONG = 1e-15, 1e15
+"""Between these a vector's length, and one over it, are as exact as single precision is."""
+
 _MANTISSA_SHIFT = np.int32(13)
 _KEPT_BITS = np.int32(-0x70002000)  # 0x8fffe000: the sign, and a half's exponent and fraction where a float's are
 _EXPONENT_SCALE = np.float32(2.0**112)  # the difference of the two formats' exponent biases
@@ -22,10 +25,15 @@ _EXPONENT_SCALE = np.float32(2.0**112)  # the difference of the two formats' exp
 
 def half_unit(vectors: NDArray[np.float32]) -> NDArray[np.float16]:
     """Vectors [..., dimensions] as the index keeps them: of length 1, then rounded; zeros stay zeros."""
-    largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
-    largest[largest == 0] = 1
-    scaled = vectors / largest  # else squares may be nothing, or without end
-    return (scaled * inverse_lengths(scaled)[..., np.newaxis]).astype("<f2")
+    with np.errstate(over="ignore"):
+        inverse = inverse_lengths(vectors)
+    if not ((inverse > SHORT) & (inverse < LONG)).all():
+        # Some squares may be nothing, or without end.
+        largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
+        largest[largest == 0] = 1
+        vectors = vectors / largest
+        inverse = inverse_lengths(vectors)
+    return np.multiply(vectors, inverse[..., np.newaxis]).astype("<f2")
 
 
 def unit_query(query: NDArray[np.float32]) -> NDArray[np.float32]:
