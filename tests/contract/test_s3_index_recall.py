@@ -11,6 +11,7 @@ from crowdsight.search.index import EVERYTHING, Entry, Filter
 from crowdsight.search.objects import Objects
 from crowdsight.search.s3_index import RECALL
 from crowdsight.search.segment_layout import EXACT_ROWS
+from crowdsight.search.segments import Segments
 from crowdsight.search.vectors import half_unit, single, unit_query
 from tests.conftest import StoppedClock
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -267,3 +268,28 @@ def test_many_segments_are_searched_at_once_and_answer_always_alike_whichever_of
         assert all(there[int(match.key)] for matches in found for match in matches)
         for _ in range(4):
             assert world.new_index().search("ann", "image", queries, LIMIT) == found
+
+
+def test_a_query_like_the_vectors_finds_its_own_in_few_likely_cells_though_each_has_many_clusters() -> None:
+    count, clusters, size = 20_000, 1_000, 128
+    random = np.random.default_rng(16)
+    middles = random.normal(size=(clusters, size)) / np.sqrt(size)
+
+    def some(count: int) -> np.ndarray:
+        offsets = 0.7 * random.normal(size=(count, size)) / np.sqrt(size)
+        return (middles[random.integers(0, clusters, count)] + offsets).astype(np.float32)
+
+    vectors, queries = some(count), some(60)
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock(), {"image": size})
+    world.index.put("ann", [Entry(f"{at}", {"image": vector}, {}, at) for at, vector in enumerate(vectors)])
+    world.index.refresh()
+    kept = single(half_unit(vectors))
+    nearest = np.argsort(-(np.stack([unit_query(query) for query in queries]) @ kept.T), axis=1)[:, :LIMIT]
+    found = world.new_index().search("ann", "image", queries, LIMIT)
+    pairs = zip(found, nearest, strict=True)
+    assert np.mean([len({int(match.key) for match in some} & set(keys)) / LIMIT for some, keys in pairs]) >= RECALL
+    [segment] = world.manifest().segments
+    cells = Segments(Objects(world.s3, "images"), {"image": size}).cells("vectors/test-1/ann", segment, "image")
+    cosines = cells.products(np.stack([unit_query(query) for query in queries])) / cells.lengths
+    likely = cosines >= cells.least_cosine(RECALL)
+    assert (likely @ cells.sizes).mean() < 0.1 * count

@@ -1,7 +1,8 @@
 """Cells: a segment's vectors in groups of near ones, each with its middle.
 
 k-means (Lloyd, "Least squares quantization in PCM", 1982); what is still too large for a cell is divided again (Nistér
-& Stewénius, "Scalable Recognition with a Vocabulary Tree", CVPR 2006), so that no cell is large.
+& Stewénius, "Scalable Recognition with a Vocabulary Tree", CVPR 2006), so that no cell is large. What this scatters
+over many cells, `regrouping` gathers.
 """
 
 import math

@@ -41,8 +41,8 @@ BUNDLE_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 READ_ATTEMPTS = 3
 RECALL = 0.99
 
-SEARCHERS = 2
-"""How many segments are searched at once: a third thread would mostly wait for the interpreter."""
+SEARCHERS = 4
+"""How many segments that are not in memory are searched at once: they wait for S3."""
 
 T = TypeVar("T")
 

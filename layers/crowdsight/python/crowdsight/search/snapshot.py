@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 class Snapshot:
     """Answers as `VectorIndex` does, from `log` and `current`.
 
-    `searchers`: threads that search segments. `damaged`: the segments that could not be read; they are left out, with a
-    line in the log.
+    `searchers`: threads that search segments which are not in memory. `damaged`: the segments that could not be read;
+    they are left out, with a line in the log.
     """
 
     def __init__(
