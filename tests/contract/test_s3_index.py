@@ -24,6 +24,7 @@ from crowdsight.search.s3_index import S3VectorIndex
 from crowdsight.search.segment_layout import EXACT_ROWS
 from crowdsight.search.segments import Segments
 from crowdsight.search.vector_log import VectorLog
+from crowdsight.search.vectors import unit_query
 from tests.conftest import StoppedClock
 from tests.contract.interruptions import kill
 from tests.contract.memory_dynamodb import MemoryDynamoDB
@@ -483,3 +484,16 @@ def test_a_long_log_is_folded_round_by_round_and_a_removal_in_a_later_round_hold
     assert keys_found(memory_world.index) == [*"acdefg"]
     assert first.put + folding.refresh(lambda: False).put == 6
     check_holds(memory_world, [*"acdefg"])
+
+
+def test_of_many_entries_with_one_key_the_first_is_kept_and_none_may_be_bad(memory_world: World) -> None:
+    some = entries(0, FULL_ROWS)
+    other = entry("other", seed=99)
+    twice = replace(other, key=some[7].key)
+    memory_world.index.put("ann", [*some, twice])
+    assert memory_world.index.stats("ann").vectors == FULL_ROWS
+    [kept] = memory_world.index.vectors("ann", [some[7].key]).values()
+    np.testing.assert_allclose(kept["image"], unit_query(some[7].vectors["image"]), atol=2e-3)
+    bad = {space: vector * np.float32(np.nan) for space, vector in other.vectors.items()}
+    with pytest.raises(ValueError, match="finite"):
+        memory_world.index.put("ben", [*some, replace(twice, vectors=bad)])

@@ -30,6 +30,15 @@ def test_a_cosine_is_right_to_half_precision_and_that_of_a_vector_with_itself_is
     assert -1 <= another <= 1
 
 
+@pytest.mark.parametrize("factor", [0.0, 1e-30, 1e30])
+def test_a_vector_is_kept_as_it_is_whatever_is_beside_it(factor: float) -> None:
+    vectors = np.random.default_rng(6).normal(size=(500, 64)).astype(np.float32)
+    beside = vectors.copy()
+    beside[0] *= np.float32(factor)
+    assert (half_unit(beside)[1:] == half_unit(vectors)[1:]).all()
+    assert (half_unit(beside[7]) == half_unit(vectors)[7]).all()
+
+
 def test_a_vector_of_zeros_is_like_nothing() -> None:
     zeros = np.zeros(3, np.float32)
     rows = np.stack([half_unit(zeros), half_unit(np.ones(3, np.float32))])

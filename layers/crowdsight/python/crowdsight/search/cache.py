@@ -20,8 +20,10 @@ class Cache:
         return self.get_many(key, [0], lambda _: [load()])[0]
 
     def peek(self, key: Hashable) -> Any:
-        """What is kept under a key, or None."""
+        """What is kept under a key, or None; it counts as used."""
         with self._lock:
+            if (key, 0) in self._kept:
+                self._kept.move_to_end((key, 0))
             return self._kept.get((key, 0))
 
     def count(self, of: Hashable) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from crowdsight.search.cells import LEAST_RADIUS
 from crowdsight.search.rows import NO_CELL
-from crowdsight.search.vectors import BLOCK_ROWS, inverse_lengths, single
+from crowdsight.search.vectors import BLOCK_ROWS, MOST_SHORTENED, inverse_lengths, single
 
 QUERIES = 256
 NEIGHBOURS = 10
@@ -48,8 +48,9 @@ class NeighbourSample:
         return NeighbourSample(chosen, queries, found, best)
 
     def floors(self) -> NDArray[np.float32]:
-        """What the last of each query's neighbours scores, ascending [queries]."""
-        return np.sort(self.scores.min(axis=1))
+        """What the last of each query's neighbours scores, ascending [queries], or a little less: vectors are not
+        exactly of length 1."""
+        return np.sort(self.scores.min(axis=1)) - MOST_SHORTENED
 
     def strays(
         self, cell_of: NDArray[np.int32], middles: NDArray[np.float32], radii: NDArray[np.float32]

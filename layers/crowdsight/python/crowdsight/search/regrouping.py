@@ -20,7 +20,7 @@ from crowdsight.search.vectors import BLOCK_ROWS, inverse_lengths, single
 
 FEW_GROUPS = 256
 
-FILLED = 2 / 3
+FILLED = 3 / 4
 """How full of what it may have a cell is on average at first: some get much more, and are divided again."""
 
 ROUNDS = 3
@@ -49,9 +49,9 @@ def regrouped(
     cell_of_group = _cells(sums, np.bincount(group_of), cell_rows, random)
     badly = np.flatnonzero(fits < BADLY * np.median(fits))
     group_of[badly] = _best_groups(rows, members[badly], group_of[badly], fits[badly], sums, cell_of_group)
-    regrouped = np.full(len(rows), NO_CELL, np.int32)
-    regrouped[members] = np.unique(cell_of_group[group_of], return_inverse=True)[1]
-    return regrouped
+    new_cell_of = np.full(len(rows), NO_CELL, np.int32)
+    new_cell_of[members] = np.unique(cell_of_group[group_of], return_inverse=True)[1]
+    return new_cell_of
 
 
 def _groups(
@@ -126,6 +126,9 @@ def _best_groups(
             continue
         places = pairs // near.shape[1]
         products = single(rows[chosen[places]]) @ directions[groups].T
+        own = np.searchsorted(groups, group_of[places])
+        is_here = groups[np.minimum(own, len(groups) - 1)] == group_of[places]
+        products[is_here, own[is_here]] = -1.0  # with itself in it; `fits` says how well it fits the others
         nearest = products.argmax(axis=1)
         fitting = products[np.arange(len(places)), nearest]
         better = fitting > best_fits[places]

@@ -28,6 +28,7 @@ from crowdsight.search.index import (
     check_account,
     check_entries,
     check_keys,
+    check_vectors,
 )
 from crowdsight.search.manifest import Manifests
 from crowdsight.search.objects import Objects
@@ -165,6 +166,8 @@ class S3VectorIndex:
         keys = as_keys([entry.key for entry in entries])
         order = hash_order(keys)
         if len(order) < len(keys):
+            for at in np.setdiff1d(np.arange(len(keys)), order).tolist():
+                check_vectors(entries[at], self._spaces)
             return self._rows([entries[at] for at in np.sort(order).tolist()])
         attributes = Attributes.of([entry.time_ms for entry in entries], [entry.labels for entry in entries])
         return Rows(keys[order], half_matrices(entries, self._spaces, order), attributes.take(order))

@@ -42,6 +42,12 @@ MANY_ROWS, MANY_MISSES = 100, 5
 """A query for which so many of a segment were compared for each that is wanted (for 10, if fewer are) is hardly nearer
 to any vector than to thousands: of its nearest, this many times as many may be missed, half at most."""
 
+FEW_WANTED = 16
+"""So many nearest are much where the few are that were looked at when a segment was written; more are not."""
+
+NEARLY_ALL = 0.9
+"""If fewer of a segment's vectors count, its nearest are others than those that were looked at when it was written."""
+
 MANY = 1 / 16
 """If the cells that can matter to a query unlike the vectors have more than this share of them, they are swept."""
 
@@ -150,7 +156,7 @@ class Scanner:
 
     def coded(self, segment: Segment, scan: Scan, wanted: NDArray[np.int64]) -> Coded:
         """The codes of all cells if they are in memory, else of some."""
-        whole = self._segments.all_coded_if_met(self._prefix, segment, scan.space)
+        whole = self._segments.all_coded_if_at_hand(self._prefix, segment, scan.space)
         if whole is not None:
             return whole
         return Coded.joined(self._segments.coded(self._prefix, segment, scan.space, wanted.tolist()))
@@ -240,10 +246,10 @@ class _Search:
         self._deviations = _deviations((1 - scan.recall) / 2)
         self._compared = 0
         self._met = 0.0  # how far any vector met so far strays, in radii of its cell
-        share = (3 + scan.recall) / 4
-        self._highest = near + np.float32(cells.farthest_stray(share)) * cells.radii
-        self._likely = near >= np.float32(cells.least_cosine(share)) * cells.lengths
-        self._usual_floor = cells.usual_floor(share)
+        wanted = recall_of_cells(scan.recall)
+        self._highest = near + np.float32(cells.farthest_stray(wanted)) * cells.radii
+        self._likely = near >= np.float32(cells.least_cosine(wanted)) * cells.lengths
+        self._usual_floor = cells.usual_floor(wanted)
 
     def run(self, counts: NDArray[np.int64]) -> None:
         """`counts`: how many vectors [cells] count."""
@@ -259,7 +265,9 @@ class _Search:
         if len(likely):
             left[likely] = False
             self._sweep(likely)
-        if self._query.found.floor < self._usual_floor:
+        # What is known of the nearest of all says little of more, or of those that a filter leaves.
+        is_usual = self._query.found.limit <= FEW_WANTED and counts.sum() >= NEARLY_ALL * self._segment.rows
+        if not is_usual or self._query.found.floor < self._usual_floor:
             self._look_farther(left)
 
     def _look_farther(self, left: NDArray[np.bool_]) -> None:
@@ -306,7 +314,7 @@ class _Search:
             if self._query.found.floor >= floor:
                 return
 
-    def _offer_above(self, swept: "_Swept", wanted: NDArray[np.int64], unlike: NDArray[np.uint8], floor: float) -> None:
+    def _offer_above(self, swept: _Swept, wanted: NDArray[np.int64], unlike: NDArray[np.uint8], floor: float) -> None:
         """Offer what is near in some cells and may score as much as `floor`. `unlike`: how many signs [rows] of the
         first words are; NEVER for what was offered."""
         near = np.flatnonzero(unlike < swept.each(self._limits(1, wanted, floor)))
@@ -337,7 +345,7 @@ class _Search:
         limits[wanted] = most_unlike(cosines_wanted, signs, self._deviations) + 1
         return limits
 
-    def _offer_swept(self, swept: "_Swept", rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _offer_swept(self, swept: _Swept, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         cells = swept.cells_of(rows)
         return self._offer(swept.positions(rows), cells, swept.codes(rows), swept.scale_bytes(rows))
 
@@ -390,6 +398,12 @@ class _Search:
         keys = np.array([blocks[at].keys[place] for at, place in pairs], np.bytes_)
         counting = ~np.isin(keys, self._scan.outdated) if len(self._scan.outdated) else slice(None)
         found.offer(scores[good][counting], keys[counting])
+
+
+def recall_of_cells(recall: float) -> float:
+    """Which share of the nearest is to be in the cells that are searched, for what is found of them to be `recall`:
+    codes may miss half of what may be missed, the cosines and the scores of middles a quarter each."""
+    return (3 + recall) / 4
 
 
 def _deviations(misses: float) -> float:

@@ -119,14 +119,18 @@ def _matrix_of(data: bytes | memoryview, start: int, end: int, size: int, key_by
 def _divided(
     matrix: NDArray[np.float16], sample: NeighbourSample, former: NDArray[np.int32] | None
 ) -> NDArray[np.int32]:
-    """The cells [rows], made without the sample: a rough division regrouped, again where neighbours are scattered."""
+    """The cells [rows], made without the sample: a rough division regrouped, again where neighbours are scattered; of
+    several the one that leaves least to search."""
     cell_rows = rows_of_a_cell(len(matrix))
     cell_of = divide(matrix, 2 * cell_rows, former, sample.rows)
+    found: list[tuple[float, NDArray[np.int32], NDArray[np.float32]]] = []
     for group_rows in GROUP_ROWS:
         cell_of = divide_large(matrix, regrouped(matrix, cell_of, cell_rows, group_rows), cell_rows)
         middles = _about_middles(matrix, cell_of)
-        if sample.share_to_search(cell_of, middles, LEAST_MET) <= LITTLE:
+        found.append((sample.share_to_search(cell_of, middles, LEAST_MET), cell_of, middles))
+        if found[-1][0] <= LITTLE:
             break
+    _, cell_of, middles = min(found, key=lambda each: each[0])
     cell_of[sample.rows] = nearest_of(sample.queries, middles)
     return cell_of
 

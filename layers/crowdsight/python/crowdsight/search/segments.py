@@ -158,10 +158,7 @@ class Segments:
                 np.empty((words_of(self._dimensions[space]), segment.rows), np.uint64),
                 np.empty(segment.rows, np.uint8),
             )
-            row_bytes, decode = self._decoding(space)
-            blocks = self._load(
-                prefix, segment, part, range(len(cells)), row_bytes, cells.starts, cells.code_sums, decode
-            )
+            blocks = self.coded(prefix, segment, space, range(len(cells)))
             for start, end, cell in zip(cells.starts.tolist(), cells.starts[1:].tolist(), blocks, strict=False):
                 whole.codes[:, start:end], whole.scale_bytes[start:end] = cell.codes, cell.scale_bytes
             self._cache.forget((prefix, segment.name, part), len(cells))
@@ -169,7 +166,7 @@ class Segments:
 
         return self._cache.get((prefix, segment.name, space, ALL_CODES), load)
 
-    def all_coded_if_met(self, prefix: str, segment: Segment, space: str) -> Coded | None:
+    def all_coded_if_at_hand(self, prefix: str, segment: Segment, space: str) -> Coded | None:
         """The codes of all cells if they are in memory; they are read if most cells' have been."""
         met = self._cache.count((prefix, segment.name, f"{space}.{CODES}"))
         if met > MOST_CELLS * len(self.cells(prefix, segment, space)):

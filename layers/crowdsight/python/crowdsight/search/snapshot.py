@@ -124,7 +124,7 @@ class Snapshot:
     def _search_segments(self, scan: Scan, where: Filter) -> None:
         """The largest first, then one after another: what is found spares the others. Those of which nothing is in
         memory, two, four and so on at once, since they wait for S3; each as if alone, so that what is found does not
-        depend on which is done sooner."""
+        depend on which is done sooner. It may depend on what was in memory, as far as anything may be missed."""
 
         def search(segment: Segment, scan: Scan) -> None:
             self._try(segment, lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
@@ -133,14 +133,15 @@ class Snapshot:
         turn = 1
         is_begun = False
         while waiting:
-            count = 1 if self._segments.has_cells(self._prefix, waiting[0], scan.space) else turn
+            is_cold = not self._segments.has_cells(self._prefix, waiting[0], scan.space)
+            count = turn if is_cold else 1
             some, waiting = waiting[:count], waiting[count:]
             scans = [scan.beside(is_begun) for _ in some]
             # One alone is searched in this thread: it waits for no other request's.
             list((map if count == 1 else self._searchers.map)(search, some, scans))
             for each in scans:
                 scan.take_in(each)
-            turn *= 2
+            turn *= 2 if is_cold else 1
             is_begun = True
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:

@@ -27,10 +27,11 @@ def half_unit(vectors: NDArray[np.float32]) -> NDArray[np.float16]:
     """Vectors [..., dimensions] as the index keeps them: of length 1, then rounded; zeros stay zeros."""
     with np.errstate(over="ignore"):
         inverse = inverse_lengths(vectors)
-    if not ((inverse > SHORT) & (inverse < LONG)).all():
+    is_fit = (inverse > SHORT) & (inverse < LONG)
+    if not is_fit.all():
         # Some squares may be nothing, or without end.
         largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
-        largest[largest == 0] = 1
+        largest[is_fit | (largest[..., 0] == 0)] = 1
         vectors = vectors / largest
         inverse = inverse_lengths(vectors)
     return np.multiply(vectors, inverse[..., np.newaxis]).astype("<f2")
