@@ -186,3 +186,31 @@ def test_the_cache_forgets_what_was_used_least_and_never_holds_more_than_its_lim
     for segment in (one, two, one, three, one, two):
         segments.find(PREFIX, segment, as_keys(["other"]))
     assert reads == ["one.hashes", "two.hashes", "three.hashes", "two.hashes"]
+
+
+def test_when_the_codes_of_most_cells_were_read_all_are_at_hand_and_each_was_read_once(s3: MemoryS3) -> None:
+    read_bytes = 0
+
+    class Counting(Objects):
+        def get_range(self, key: str, start: int, size_bytes: int) -> bytes | None:
+            nonlocal read_bytes
+            read_bytes += size_bytes if key.endswith("image.codes") else 0
+            return super().get_range(key, start, size_bytes)
+
+    segments = Segments(Counting(s3, "images"), SPACES)
+    segment = segments.write(PREFIX, "one", many(EXACT_ROWS + 904))
+    assert not segments.has_cells(PREFIX, segment, "image")
+    cells = segments.cells(PREFIX, segment, "image")
+    assert segments.has_cells(PREFIX, segment, "image")
+    half = len(cells) // 2
+    segments.coded(PREFIX, segment, "image", range(half))
+    assert segments.all_coded_if_at_hand(PREFIX, segment, "image") is None
+    segments.coded(PREFIX, segment, "image", [half])
+    whole = segments.all_coded_if_at_hand(PREFIX, segment, "image")
+    assert whole is not None
+    assert read_bytes == segment.parts["image.codes"].size_bytes
+    each = Segments(Objects(s3, "images"), SPACES).coded(PREFIX, segment, "image", range(len(cells)))
+    assert (whole.codes == np.concatenate([cell.codes for cell in each], axis=1)).all()
+    assert (whole.scale_bytes == np.concatenate([cell.scale_bytes for cell in each])).all()
+    assert segments.all_coded_if_at_hand(PREFIX, segment, "image") is whole
+    assert read_bytes == segment.parts["image.codes"].size_bytes

@@ -6,10 +6,11 @@ the likely cells, whose middles are at such a cosine to the query as, when the s
 neighbours' cells were to vectors. They are swept: one word of their codes is compared with the query, then two more of
 what the first leaves, and what these leave as before.
 
-If the last of the nearest then scores less than it did for nearly all vectors, the query is unlike them. So it comes to
+If the last of the nearest then scores less than it did for nearly all vectors, the query is unlike them. It comes to
 all cells whose middles score so much that their vectors may be among the nearest: as far as vectors had neighbours that
 strayed from the middles of their cells; and, after many cells, not much farther than anything that this very query has
-met, so that one unlike all vectors does not read them all. Where those are many cells, they are swept.
+met, so that one unlike all vectors does not read them all. Where those are many cells, they are swept. So it is where
+many are wanted, or not nearly all vectors count.
 """
 
 from collections.abc import Sequence
@@ -122,7 +123,7 @@ class Scanner:
             allowed = allowed[self._segments.order(self._prefix, segment, scan.space)]
             counts = np.add.reduceat(allowed, cells.starts[:-1], dtype=np.int64)
         else:
-            counts = np.diff(cells.starts)
+            counts = cells.sizes
         if not counts.any():
             return
         if scan.recall >= 1 or not self._segments.is_coded(segment, scan.space):
