@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Frame, FrameLocator, Locator, Page, Route, expect
 
 from crowdsight.workplace.answers import Answer, read_answers
 from crowdsight.workplace.questions import QuestionKind
@@ -71,8 +71,16 @@ class Doing:
 
     def submit(self) -> list[Answer]:
         """Press Submit; the answers that the requester gets."""
-        self.frame.get_by_role("button", name="Submit").click()
+        self.press(self.frame.get_by_role("button", name="Submit"))
         return self.submitted()
+
+    def press(self, button: Locator) -> None:
+        """Click it once the mouse reaches it: a question that has grown or was scrolled is painted later."""
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box is not None
+        reach(self.page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        button.click()
 
     def submitted(self) -> list[Answer]:
         expect(self.page.get_by_role("status").filter(has_text="Submitted")).to_be_visible()
@@ -133,19 +141,26 @@ def wait_for_mouse(page: Page) -> None:
     inner = question_frame(page)
     inner.wait_for_load_state("load")
     frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box is not None
+    reach(page, box["x"] + INSET_PX, max(0, box["y"]) + INSET_PX)
+
+
+def reach(page: Page, x: float, y: float) -> None:
+    """Point the mouse at a place of the page until the question sees it there."""
+    inner = question_frame(page)
     inner.evaluate("() => { onmousemove = (event) => { window.mouseAt = [event.clientX, event.clientY]; }; }")
     deadline = time.monotonic() + INPUT_PATIENCE_S
     while True:
-        box = frame.bounding_box()
+        box = page.locator("iframe#question").bounding_box()
         assert box is not None
-        x, y = INSET_PX, max(0, -box["y"]) + INSET_PX
         inner.evaluate("window.mouseAt = null")
         for step in (1, 0):
-            page.mouse.move(box["x"] + x + step, box["y"] + y)
+            page.mouse.move(x + step, y)
         at = inner.evaluate("window.mouseAt")
-        if at is not None and abs(at[0] - x) <= BORDER_PX and abs(at[1] - y) <= BORDER_PX:
+        if at is not None and abs(at[0] - x + box["x"]) <= BORDER_PX and abs(at[1] - y + box["y"]) <= BORDER_PX:
             return
-        assert time.monotonic() < deadline, f"the mouse at {(x, y)} of the question was seen at {at}"
+        assert time.monotonic() < deadline, f"the mouse at {(x, y)} of the page was seen at {at} of the question"
 
 
 def _send_page(body: str, route: Route) -> None:

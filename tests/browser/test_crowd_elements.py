@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from crowdsight.workplace.answers import Answer
 from crowdsight.workplace.questions import QuestionKind
-from tests.browser.doing_hits import PICTURES, Doing, crowd_answers
+from tests.browser.doing_hits import PICTURES, Doing, crowd_answers, reach
 
 StartHit = Callable[..., Doing]
 SCRIPT = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
@@ -209,11 +209,12 @@ class Stage:
         return box["x"] + x * box["width"] / 451, box["y"] + y * box["height"] / 300
 
     def click(self, x: float, y: float) -> None:
+        reach(self._doing.page, *self.at(x, y))
         self._doing.page.mouse.click(*self.at(x, y))
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         mouse = self._doing.page.mouse
-        mouse.move(*self.at(*start))
+        reach(self._doing.page, *self.at(*start))
         mouse.down()
         mouse.move(*self.at(*end), steps=4)
         mouse.up()
@@ -229,10 +230,10 @@ def test_boxes_are_drawn_by_mouse(start_hit: StartHit) -> None:
     doing = start_hit(drawing("crowd-bounding-box"))
     stage = Stage(doing)
     stage.drag((100, 50), (300, 250))
-    doing.frame.get_by_label("Ear").click()
+    doing.press(doing.frame.get_by_label("Ear"))
     stage.drag((220, 120), (150, 60))
     stage.drag((10, 10), (40, 40))
-    doing.frame.get_by_role("button", name="Remove Ear, 30 × 30 pixels").click()
+    doing.press(doing.frame.get_by_role("button", name="Remove Ear, 30 × 30 pixels"))
     doing.expect_accessible()
     doing.photograph("crowd-bounding-box")
     answer = crowd_answers(doing.submit())["annotatedResult"]
@@ -282,7 +283,7 @@ def test_polygons_are_drawn_point_by_point(start_hit: StartHit) -> None:
     stage = Stage(doing)
     for point in ((100, 50), (300, 60), (200, 250)):
         stage.click(*point)
-    doing.frame.get_by_role("button", name="Submit").click()
+    doing.press(doing.frame.get_by_role("button", name="Submit"))
     expect(doing.frame.get_by_role("alert")).to_contain_text("Please finish the polygon")
     stage.click(100, 50)
     doing.photograph("crowd-polygon")
@@ -306,7 +307,7 @@ def test_lines_are_drawn_point_by_point(start_hit: StartHit, element: str, key: 
     for point in points:
         stage.click(*point)
     if noun == 3:
-        doing.frame.get_by_role("button", name="Finish shape").click()
+        doing.press(doing.frame.get_by_role("button", name="Finish shape"))
     doing.photograph(element)
     (line,) = crowd_answers(doing.submit())["annotatedResult"][key]
     assert near(line["vertices"], *points)
@@ -391,7 +392,7 @@ def test_a_templates_own_script_sees_the_elements_and_may_stop_a_submission(star
     )
     field = doing.frame.get_by_label("A", exact=True)
     expect(field).to_have_value("set")
-    doing.frame.get_by_role("button", name="Submit").click()
+    doing.press(doing.frame.get_by_role("button", name="Submit"))
     expect(field).to_be_visible()
     field.fill("mine")
     assert crowd_answers(doing.submit()) == {"a": "mine"}
@@ -401,7 +402,7 @@ def test_a_templates_own_script_sees_the_elements_and_may_stop_a_submission(star
 def test_a_tool_that_is_not_here_says_so_and_cannot_be_submitted(start_hit: StartHit, element: str) -> None:
     doing = start_hit(drawing(element))
     expect(doing.frame.get_by_text("cannot show the tool")).to_be_visible()
-    doing.frame.get_by_role("button", name="Submit").click()
+    doing.press(doing.frame.get_by_role("button", name="Submit"))
     expect(doing.frame.get_by_role("alert")).to_have_text("This question cannot be answered here.")
     doing.photograph(element)
 
@@ -411,7 +412,7 @@ def test_links_open_pages_of_their_own(start_hit: StartHit) -> None:
         '<!doctype html><title>t</title><a href="https://pictures.example/cat.jpg" target="_blank">Survey</a>'
     )
     with doing.page.context.expect_page() as opened:
-        doing.frame.get_by_role("link", name="Survey").click()
+        doing.press(doing.frame.get_by_role("link", name="Survey"))
     assert opened.value.url == CAT
 
 
@@ -442,5 +443,5 @@ def test_another_sites_page_gets_mturks_parameters_and_submits_from_there(start_
         "https://survey.example/ask?game=chess", QuestionKind.EXTERNAL, 400, {"https://survey.example/": page}
     )
     doing.frame.get_by_label("Age").fill("30")
-    doing.frame.get_by_role("button", name="Send").click()
+    doing.press(doing.frame.get_by_role("button", name="Send"))
     assert doing.submitted() == [Answer("via", "chess"), Answer("age", "30")]
