@@ -19,6 +19,7 @@ from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import BLOCK_ROWS, inverse_lengths, single
 
 FEW_GROUPS = 256
+"""Up to so many the sums of groups are a product of matrices."""
 
 FILLED = 3 / 4
 """How full of what it may have a cell is on average at first: some get much more, and are divided again."""

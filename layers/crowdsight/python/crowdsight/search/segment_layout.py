@@ -69,25 +69,21 @@ def laid_out(rows: Rows, space: str, rotation: Rotation) -> Iterator[tuple[str, 
         exact = middles * steps[:, np.newaxis]
         strays, cosines = sample.strays(cell_of, exact, radii), sample.cosines(cell_of, exact)
         floors = sample.floors()
-    yield (
-        CELLS,
-        packed(
-            {
-                "middles": middles,
-                "steps": steps,
-                "radii": radii,
-                "starts": starts.astype(np.uint32),
-                "lowest_scales": scales[0],
-                "scale_steps": scales[1],
-                "code_sums": code_sums,
-                "vector_sums": vector_sums,
-                "strays": strays,
-                "cosines": cosines,
-                "floors": floors,
-                "key_bytes": np.array([rows.keys.dtype.itemsize], np.uint32),
-            }
-        ),
-    )
+    cells = {
+        "middles": middles,
+        "steps": steps,
+        "radii": radii,
+        "starts": starts.astype(np.uint32),
+        "lowest_scales": scales[0],
+        "scale_steps": scales[1],
+        "code_sums": code_sums,
+        "vector_sums": vector_sums,
+        "strays": strays,
+        "cosines": cosines,
+        "floors": floors,
+        "key_bytes": np.array([rows.keys.dtype.itemsize], np.uint32),
+    }
+    yield CELLS, packed(cells)
 
 
 def _vectors(
