@@ -1,13 +1,16 @@
 """How much of the nearest the index in S3 finds in long segments."""
 
+import time
 from collections.abc import Sequence
 from functools import cache
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from crowdsight.search import scanning
 from crowdsight.search.index import EVERYTHING, Entry, Filter
+from crowdsight.search.joined_cells import recall_of_cells
 from crowdsight.search.objects import Objects
 from crowdsight.search.s3_index import RECALL
 from crowdsight.search.segment_layout import EXACT_ROWS
@@ -102,13 +105,15 @@ def test_long_segments_are_searched_with_the_wanted_recall(
 ) -> None:
     queries = some_queries()
     expected, _ = exactly(queries, where)
-    found = clustered_world.new_index(recall=recall).search("ann", "image", queries, LIMIT, where)
-    shares = [
-        len({match.key for match in matches} & set(keys)) / len(keys)
-        for matches, keys in zip(found, expected, strict=True)
-    ]
-    assert all(len(matches) == len(keys) for matches, keys in zip(found, expected, strict=True))
-    assert np.mean(shares) >= recall
+    index = clustered_world.new_index(recall=recall)
+    for _ in ("cold, each segment by itself", "warm, all as one"):
+        found = index.search("ann", "image", queries, LIMIT, where)
+        shares = [
+            len({match.key for match in matches} & set(keys)) / len(keys)
+            for matches, keys in zip(found, expected, strict=True)
+        ]
+        assert all(len(matches) == len(keys) for matches, keys in zip(found, expected, strict=True))
+        assert np.mean(shares) >= recall
 
 
 @pytest.mark.parametrize("where", FILTERS, ids=["everything", *SHARES, "time", "label and keys"])
@@ -152,6 +157,7 @@ def test_vectors_in_more_clusters_than_there_are_cells_are_swept_with_the_wanted
         sweep(search, wanted)
 
     monkeypatch.setattr(scanning._Search, "_sweep", counting)
+    monkeypatch.setattr(scanning, "AT_ONCE_ROWS", 1000)  # as where likely cells have more
     count, clusters = 12_000, 2_400
     random = np.random.default_rng(12)
     middles = random.normal(size=(clusters, size)) / np.sqrt(size)
@@ -238,21 +244,28 @@ def test_a_query_that_is_near_to_nothing_compares_fewer_vectors_and_misses_littl
     assert recall >= 1 - scanning.MANY_MISSES * (1 - RECALL)
 
 
-def test_many_segments_are_searched_at_once_and_answer_always_alike_whichever_of_them_is_damaged() -> None:
-    """However the threads take turns: they do it anew for each index."""
+def world_of_many_segments(s3: MemoryS3) -> tuple[World, np.ndarray]:
+    """Eight, in the order of the vectors [rows, dimensions]."""
     count, size = 8 * SEGMENT_ROWS, 32
     random = np.random.default_rng(15)
     middles = random.normal(size=(600, size)) / np.sqrt(size)
     vectors = (
         middles[random.integers(0, 600, count)] + 0.6 * random.normal(size=(count, size)) / np.sqrt(size)
     ).astype(np.float32)
-    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock(), {"image": size})
+    world = World(MemoryDynamoDB(), s3, StoppedClock(), {"image": size})
     entries = [Entry(f"{at}", {"image": vector}, {}, at) for at, vector in enumerate(vectors)]
     for start in range(0, count, SEGMENT_ROWS):
         world.index.put("ann", entries[start : start + SEGMENT_ROWS])
+    assert len(world.manifest().segments) == 8
+    return world, vectors
+
+
+def test_many_segments_are_searched_at_once_and_answer_always_alike_whichever_of_them_is_damaged() -> None:
+    """However the threads take turns: they do it anew for each index."""
+    world, vectors = world_of_many_segments(MemoryS3())
+    count = len(vectors)
     names = [segment.name for segment in world.manifest().segments]
-    assert len(names) == 8
-    queries = vectors[random.choice(count, 30, replace=False)]
+    queries = vectors[np.random.default_rng(16).choice(count, 30, replace=False)]
     kept = single(half_unit(vectors))
     scores = np.stack([unit_query(query) for query in queries]) @ kept.T
     there = np.ones(count, np.bool_)
@@ -268,6 +281,46 @@ def test_many_segments_are_searched_at_once_and_answer_always_alike_whichever_of
         assert all(there[int(match.key)] for matches in found for match in matches)
         for _ in range(4):
             assert world.new_index().search("ann", "image", queries, LIMIT) == found
+
+
+def test_segments_in_memory_are_searched_as_one_and_what_is_damaged_of_one_keeps_no_other_from_being_found() -> None:
+    world, vectors = world_of_many_segments(MemoryS3())
+    random = np.random.default_rng(17)
+    queries = vectors[random.choice(len(vectors), 60, replace=False)]
+    index = world.new_index()
+    index.search("ann", "image", queries[:5], LIMIT)
+    lost = world.manifest().segments[6].name
+    Objects(world.s3, "images").delete(key for key in world.object_keys() if lost in key)
+    found = index.search("ann", "image", queries, LIMIT)
+    kept = single(half_unit(vectors))
+    scores = np.stack([unit_query(query) for query in queries]) @ kept.T
+    scores[:, 6 * SEGMENT_ROWS : 7 * SEGMENT_ROWS] = -np.inf
+    # What is in memory of the lost one may be found, and takes the place of others.
+    nearest = np.argsort(-scores, axis=1)[:, : LIMIT // 2]
+    pairs = zip(found, nearest, strict=True)
+    shares = [len({int(match.key) for match in matches} & set(keys.tolist())) / len(keys) for matches, keys in pairs]
+    assert np.mean(shares) >= RECALL
+
+
+def test_a_warm_search_reads_what_it_lacks_of_several_segments_at_once() -> None:
+    class Slow(MemoryS3):
+        reading: ClassVar[set[str]] = set()
+        most = 0
+
+        def get_object(self, *args: Any, **parameters: Any) -> Any:
+            name = parameters["Key"].rsplit("/", 1)[-1].split(".")[0]
+            self.reading.add(name)
+            self.__class__.most = max(self.most, len(self.reading))
+            time.sleep(0.005)
+            self.reading.discard(name)
+            return super().get_object(*args, **parameters)
+
+    world, vectors = world_of_many_segments(Slow())
+    index = world.new_index()
+    index.search("ann", "image", vectors[:1], LIMIT)
+    Slow.most = 0
+    index.search("ann", "image", vectors[-1:], LIMIT)
+    assert Slow.most > 1
 
 
 def test_a_query_like_the_vectors_finds_its_own_in_few_likely_cells_though_each_has_many_clusters() -> None:
@@ -291,7 +344,7 @@ def test_a_query_like_the_vectors_finds_its_own_in_few_likely_cells_though_each_
     [segment] = world.manifest().segments
     cells = Segments(Objects(world.s3, "images"), {"image": size}).cells("vectors/test-1/ann", segment, "image")
     cosines = cells.products(np.stack([unit_query(query) for query in queries])) / cells.lengths
-    likely = cosines >= cells.least_cosine(scanning.recall_of_cells(RECALL))
+    likely = cosines >= cells.least_cosine(recall_of_cells(RECALL))
     assert (likely @ cells.sizes).mean() < 0.2 * count
 
 

@@ -51,3 +51,10 @@ def test_what_is_peeked_at_counts_as_used() -> None:
     assert cache.peek("a") == Thing(10)
     cache.get("c", lambda: Thing(10))
     assert cache.peek("a") and not cache.peek("b")
+
+
+def test_it_tells_whether_all_of_several_are_kept() -> None:
+    cache = Cache(1000)
+    fill(cache, "a", 1, 4)
+    assert cache.has("a", [4, 1]) and cache.has("a", []) and cache.has("b", [])
+    assert not cache.has("a", [1, 2]) and not cache.has("b", [1])

@@ -110,10 +110,16 @@ def test_no_more_signs_are_unlike_than_stated_but_for_the_stated_share(cosine: f
         unlike.append(planes.unlike(codes[0], 0) + planes.unlike(codes[1], 1))
         np.testing.assert_allclose(lengths_of(scales, 512), 3, rtol=0.2)
     for deviations, share in ((2.33, 0.01), (1.0, 0.16)):
-        (most,) = most_unlike(np.array([cosine], np.float32), 128, deviations)
+        (most,) = most_unlike(np.array([cosine], np.float32), np.array(128), np.array([deviations], np.float32))
         assert share / 2 < np.mean(np.array(unlike) > most) < 2 * share
 
 
 def test_cosines_that_cannot_be_leave_nothing_or_everything() -> None:
-    least, most = most_unlike(np.array([7, -7], np.float32), 128, 2.33)
+    least, most = most_unlike(np.array([7, -7], np.float32), np.array(128), np.full(2, 2.33, np.float32))
     assert (least, most) == (0, 128)
+
+
+def test_limits_for_several_numbers_of_signs_are_those_for_each() -> None:
+    cosines, deviations = np.array([0.3, 0.8], np.float32), np.array([2.0, 1.0], np.float32)
+    both = most_unlike(cosines, np.array([[64], [192]]), deviations)
+    assert both.tolist() == [most_unlike(cosines, np.array(signs), deviations).tolist() for signs in (64, 192)]

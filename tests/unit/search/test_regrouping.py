@@ -3,7 +3,7 @@ import pytest
 
 from crowdsight.search.cells import divide, sums_of
 from crowdsight.search.neighbour_sample import NeighbourSample
-from crowdsight.search.regrouping import regrouped
+from crowdsight.search.regrouping import joined, regrouped
 from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import half_unit, single
 
@@ -69,6 +69,31 @@ def test_vectors_that_are_each_a_group_of_its_own_are_regrouped_by_where_they_po
     rows, cluster_of = clusters_of(600, 6)
     cell_of = regrouped(rows, np.arange(600, dtype=np.int32), 100, GROUP_ROWS)
     assert share_at_home(cell_of, cluster_of) > 0.6
+
+
+def test_the_small_cells_of_a_cluster_become_one_and_no_cell_too_large() -> None:
+    rows, cluster_of = clusters_of(3000, 10)
+    cell_of = (cluster_of * 20 + np.arange(3000) % 20).astype(np.int32)
+    cell_of[::7] = NO_CELL
+    has_cell = cell_of != NO_CELL
+    counts = np.bincount(cell_of[has_cell]).astype(np.float32)
+    middles = sums_of(single(rows[has_cell]), cell_of[has_cell]) / counts[:, np.newaxis]
+    for cell_rows in (20, 100, 1000):
+        new_cell_of, new_middles = joined(cell_of, middles, cell_rows)
+        assert (new_cell_of == NO_CELL).tolist() == (~has_cell).tolist()
+        sizes = np.bincount(new_cell_of[has_cell])
+        assert len(sizes) == len(new_middles) and sizes.min() >= 1 and sizes.max() <= 2 * cell_rows
+        assert len(sizes) <= 2 * 10 * max(1, 258 / (2 * cell_rows))
+        assert len(np.unique(np.stack([new_cell_of, cluster_of])[:, has_cell], axis=1)[0]) == len(sizes)
+        sums = sums_of(single(rows[has_cell]), new_cell_of[has_cell])
+        np.testing.assert_allclose(new_middles * sizes[:, np.newaxis], sums, atol=1e-3)
+
+
+def test_cells_that_point_elsewhere_stay_apart() -> None:
+    middles = np.eye(4, dtype=np.float32)
+    cell_of = np.arange(40, dtype=np.int32) % 4
+    new_cell_of, new_middles = joined(cell_of, middles, 100)
+    assert (new_cell_of == cell_of).all() and (new_middles == middles).all()
 
 
 def test_regrouping_is_always_the_same() -> None:

@@ -93,8 +93,9 @@ def test_every_row_is_in_one_cell_with_its_key_vector_and_code(segments: Segment
         blocks = segments.vectors(PREFIX, segment, space, everything)
         assert (np.concatenate([block.keys for block in blocks]) == written.keys[order]).all()
         assert (np.concatenate([block.vectors for block in blocks]) == written.matrices[space][order]).all()
-        codes = segments.coded(PREFIX, segment, space, everything)
-        assert [len(code.scale_bytes) for code in codes] == np.diff(cells.starts).tolist()
+        for cell, block in enumerate(blocks):
+            coded = segments.coded(PREFIX, segment, space, [cell])
+            assert len(coded.scale_bytes) == coded.codes.shape[1] == len(block.keys)
 
 
 @pytest.mark.parametrize("wanted", [3, FEW_KEYS + 1])
@@ -209,8 +210,7 @@ def test_when_the_codes_of_most_cells_were_read_all_are_at_hand_and_each_was_rea
     whole = segments.all_coded_if_at_hand(PREFIX, segment, "image")
     assert whole is not None
     assert read_bytes == segment.parts["image.codes"].size_bytes
-    each = Segments(Objects(s3, "images"), SPACES).coded(PREFIX, segment, "image", range(len(cells)))
-    assert (whole.codes == np.concatenate([cell.codes for cell in each], axis=1)).all()
-    assert (whole.scale_bytes == np.concatenate([cell.scale_bytes for cell in each])).all()
+    joined = Segments(Objects(s3, "images"), SPACES).coded(PREFIX, segment, "image", range(len(cells)))
+    assert (whole.codes == joined.codes).all() and (whole.scale_bytes == joined.scale_bytes).all()
     assert segments.all_coded_if_at_hand(PREFIX, segment, "image") is whole
     assert read_bytes == segment.parts["image.codes"].size_bytes

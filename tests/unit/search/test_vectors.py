@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdsight.search.vectors import BLOCK_ROWS, cosines, half_unit, single, unit_query
+from crowdsight.search.vectors import BLOCK_ROWS, cosines, half_unit, nth_highest, single, unit_query
 
 
 def test_every_finite_number_of_half_precision_is_the_same_in_single_precision() -> None:
@@ -78,3 +78,22 @@ def test_cosines_from_a_floor_up_are_exact_and_others_stay_below_it() -> None:
         found = cosines(rows, query, floor)
         assert ((found >= floor) == (exact >= floor)).all()
         np.testing.assert_allclose(found[exact >= floor], exact[exact >= floor], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [5, BLOCK_ROWS + 900])
+def test_the_most_wanted_highest_cosines_are_exact_and_others_stay_below_them(count: int) -> None:
+    random = np.random.default_rng(9)
+    rows = half_unit(random.normal(size=(count, 40)).astype(np.float32))
+    query = unit_query(random.normal(size=40).astype(np.float32))
+    exact = cosines(rows, query)
+    for most in (1, 4, 10, count, 2 * count):
+        found = cosines(rows, query, most=most)
+        highest = np.argsort(-exact)[:most]
+        np.testing.assert_allclose(found[highest], exact[highest], atol=1e-6)
+        others = np.delete(found, highest)
+        assert not len(others) or others.max() <= found[highest].min()
+
+
+def test_the_nth_highest_of_numbers() -> None:
+    numbers = np.array([3, 1, 2, 3], np.float32)
+    assert [nth_highest(numbers, n) for n in range(6)] == [np.inf, 3, 3, 2, 1, -np.inf]

@@ -17,7 +17,8 @@ class Cache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, load: Callable[[], Any]) -> Any:
-        return self.get_many(key, [0], lambda _: [load()])[0]
+        kept = self.peek(key)
+        return kept if kept is not None else self.get_many(key, [0], lambda _: [load()])[0]
 
     def peek(self, key: Hashable) -> Any:
         """What is kept under a key, or None; it counts as used."""
@@ -25,6 +26,11 @@ class Cache:
             if (key, 0) in self._kept:
                 self._kept.move_to_end((key, 0))
             return self._kept.get((key, 0))
+
+    def has(self, of: Hashable, wanted: Sequence[int]) -> bool:
+        """Whether several things of one kind are kept."""
+        with self._lock:
+            return all((of, at) in self._kept for at in wanted)
 
     def count(self, of: Hashable) -> int:
         """How many things of one kind are kept."""

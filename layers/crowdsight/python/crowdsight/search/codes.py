@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 WORD_BITS = 64
 PLANES = 3
-BLOCK_ROWS = 65_536
+BLOCK_ROWS = 16_384
 """How many rows are swept at a time: what is written down of them stays near the processor."""
 
 STEP = 0.58
@@ -78,9 +78,11 @@ def lengths_of(scales: NDArray[np.float32], dimensions: int) -> NDArray[np.float
     return scales * np.float32(math.sqrt(2 * dimensions / math.pi))
 
 
-def most_unlike(cosines: NDArray[np.float32], signs: int, deviations: float) -> NDArray[np.int64]:
+def most_unlike(
+    cosines: NDArray[np.float32], signs: NDArray[np.int64], deviations: NDArray[np.float32]
+) -> NDArray[np.int64]:
     """How many of so many signs are unlike at most, at these cosines to the query, but for what is as many standard
-    deviations away."""
+    deviations away; all three are broadcast."""
     share = np.arccos(np.clip(cosines, -1.0, 1.0)) / math.pi
     return np.floor(signs * share + deviations * np.sqrt(signs * share * (1 - share))).astype(np.int64)
 

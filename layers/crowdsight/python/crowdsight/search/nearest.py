@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdsight.search.index import Match
+from crowdsight.search.vectors import nth_highest
 
 
 class Nearest:
@@ -32,7 +33,7 @@ class Nearest:
         scores = np.concatenate([self._scores, scores[good]])
         keys = np.concatenate([self._keys, keys[good]])
         if len(scores) >= self.limit:
-            self.floor = float(np.partition(scores, -self.limit)[-self.limit])
+            self.floor = nth_highest(scores, self.limit)
             kept = np.flatnonzero(scores >= self.floor)
             if len(kept) > self.limit:
                 kept = kept[np.lexsort((keys[kept], -scores[kept]))][: self.limit]

@@ -31,6 +31,9 @@ NEAR_CELLS = 16
 BADLY = 0.9
 """Vectors fit badly whose cosine to the others of their group is less than this share of the median."""
 
+ALIKE = 0.9
+"""Cells whose middles are at this cosine or more point the same way."""
+
 LEAST_LENGTH = np.float32(1e-6)
 SEED = 2001
 
@@ -53,6 +56,35 @@ def regrouped(
     new_cell_of = np.full(len(rows), NO_CELL, np.int32)
     new_cell_of[members] = np.unique(cell_of_group[group_of], return_inverse=True)[1]
     return new_cell_of
+
+
+def joined(
+    cell_of: NDArray[np.int32], middles: NDArray[np.float32], cell_rows: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The cells [rows] and middles [cells, dimensions] that there are, but those that point the same way are one, up to
+    twice `cell_rows`: else what was left of large clusters is in many small cells, each of which costs a search as much
+    as a large one."""
+    has_cell = cell_of != NO_CELL
+    sizes = np.bincount(cell_of[has_cell])
+    sums = middles * sizes[:, np.newaxis]
+    directions = _directions(sums)
+    new_of = np.arange(len(sizes))
+    for cell in np.argsort(sizes, kind="stable").tolist():
+        cosines = directions @ directions[cell]
+        cosines[(new_of != np.arange(len(sizes))) | (sizes > 2 * cell_rows - sizes[cell])] = -1.0
+        cosines[cell] = -1.0
+        best = int(cosines.argmax())
+        if cosines[best] >= ALIKE:
+            new_of[cell] = best
+            sizes[best] += sizes[cell]
+            sums[best] += sums[cell]
+            directions[best] = _directions(sums[best : best + 1])[0]
+    while (new_of != new_of[new_of]).any():
+        new_of = new_of[new_of]
+    left, new_of = np.unique(new_of, return_inverse=True)
+    new_cell_of = np.full(len(cell_of), NO_CELL, np.int32)
+    new_cell_of[has_cell] = new_of[cell_of[has_cell]]
+    return new_cell_of, (sums[left] / sizes[left, np.newaxis]).astype(np.float32)
 
 
 def _groups(

@@ -1,10 +1,10 @@
-"""Searching one segment: all of it, or the cells that can matter.
+"""Searching segments, several as if they were one: all of them, or the cells that can matter.
 
-A query is compared with the middles of all cells, and with the codes of the nearest ones. What the codes say is
-uncertain by a known amount, so that the vectors that may be among the nearest are compared in half precision. Then come
-the likely cells, whose middles are at such a cosine to the query as, when the segment was written, those of nearly all
-neighbours' cells were to vectors. They are swept: one word of their codes is compared with the query, then two more of
-what the first leaves, and what these leave as before.
+A query is compared with the middles of all cells. The likely cells are those whose middles are at such a cosine to it
+as, when a segment was written, those of nearly all neighbours' cells were to vectors. The codes of the nearest of them,
+or of all if they are few, tell about what their vectors score, by a known uncertainty; those that may be among the
+nearest are compared in half precision. The other likely cells are swept: one word of their codes is compared with the
+query, then two more of what the first leaves, and what these leave as before.
 
 If the last of the nearest then scores less than it did for nearly all vectors, the query is unlike them. It comes to
 all cells whose middles score so much that their vectors may be among the nearest: as far as vectors had neighbours that
@@ -13,22 +13,31 @@ met, so that one unlike all vectors does not read them all. Where those are many
 many are wanted, or not nearly all vectors count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdsight.search.cells import LEAST_RADIUS
+from crowdsight.search.coded_rows import CodedRows
 from crowdsight.search.codes import WORD_BITS, QueryPlanes, most_unlike
+from crowdsight.search.joined_cells import JoinedCells
 from crowdsight.search.nearest import Nearest
-from crowdsight.search.segment_format import Cells, Coded, Segment, VectorCell
+from crowdsight.search.segment_format import CODES, VECTORS, Coded, Segment, VectorCell
 from crowdsight.search.segments import Segments
-from crowdsight.search.vectors import cosines
+from crowdsight.search.vectors import cosines, nth_highest
 
-FIRST_CELLS, MORE_CELLS = 8, 24
-"""How many cells are looked at first, and at a time after that, before it is asked again which others can matter."""
+AT_ONCE_ROWS, FIRST_ROWS = 16_384, 2048
+"""If the likely cells have no more vectors than the first, they are looked at together; else the nearest that have
+about the second, to tell which of the others can matter."""
+
+MORE_CELLS = 24
+"""How many cells are looked at, at a time, before it is asked again which others can matter."""
 
 MANY_CELLS = 128
 """After so many cells only those are looked at that can matter by what this query has met."""
@@ -36,12 +45,15 @@ MANY_CELLS = 128
 BEYOND = 1.25
 """How much farther vectors may stray that were not met than those that were."""
 
-LEAST_ROWS, MORE_ROWS = 64, 1024
-"""How many vectors are compared first, to tell which others can matter, and how many at a time after that."""
+MORE_ROWS = 2048
+"""How many vectors are compared at a time, at most: the most promising first, since what they score spares others."""
 
-MANY_ROWS, MANY_MISSES = 100, 5
-"""A query for which so many of a segment were compared for each that is wanted (for 10, if fewer are) is hardly nearer
-to any vector than to thousands: of its nearest, this many times as many may be missed, half at most."""
+OVERRATED = 1.5
+"""By about so many standard deviations the highest of many estimates are too high, or by less."""
+
+MANY_ROWS, MANY_MISSES = 50, 10
+"""A query for which so many were compared for each that is wanted (for 10, if fewer are), and more are left, is hardly
+nearer to any vector than to thousands: of those left, this many times as many may be missed, half at most."""
 
 FEW_WANTED = 16
 """So many nearest are much where the few are that were looked at when a segment was written; more are not."""
@@ -69,15 +81,18 @@ NEVER = 255
 
 SAMPLED = 65_536
 
+T = TypeVar("T")
+
 ALL_CELLS = 64
 """How many cells are read at a time where all are compared."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """`unit`: a unit query [dimensions]; `found`: the nearest met so far."""
+    """`unit`: a unit query [dimensions]; `planes`: what codes are compared with; `found`: the nearest met so far."""
 
     unit: NDArray[np.float32]
+    planes: QueryPlanes
     found: Nearest
 
 
@@ -96,10 +111,13 @@ class Scan:
     recall: float
     is_begun: bool = False
 
-    def beside(self, is_begun: bool) -> "Scan":
+    def going_on(self) -> "Scan":
+        """The same of further segments."""
+        return self if self.is_begun else replace(self, is_begun=True)
+
+    def beside(self) -> "Scan":
         """The same of other segments; what is found there may be taken in."""
-        queries = [Query(query.unit, query.found.beside()) for query in self.queries]
-        return replace(self, queries=queries, is_begun=is_begun)
+        return replace(self, queries=[replace(query, found=query.found.beside()) for query in self.queries])
 
     def take_in(self, other: "Scan") -> None:
         for query, beside in zip(self.queries, other.queries, strict=True):
@@ -107,39 +125,48 @@ class Scan:
 
 
 class Scanner:
-    """Searches the segments of one account, under a prefix of the bucket."""
+    """Searches the segments of one account, under a prefix of the bucket. `searchers`: threads that wait for S3."""
 
-    def __init__(self, segments: Segments, prefix: str) -> None:
+    def __init__(self, segments: Segments, prefix: str, searchers: ThreadPoolExecutor) -> None:
         self._segments = segments
         self._prefix = prefix
+        self._searchers = searchers
 
-    def scan(self, segment: Segment, scan: Scan, allowed: NDArray[np.bool_] | None) -> None:
-        """Offer the nearest of a segment's entries. `allowed`: which rows [rows] count; None for all.
+    def scan(self, segments: Sequence[Segment], scan: Scan, allowed: Sequence[NDArray[np.bool_] | None]) -> None:
+        """Offer the nearest of some segments' entries. `allowed`: which rows [rows] of each count; None for all.
 
         Raises Damaged.
         """
-        cells = self._segments.cells(self._prefix, segment, scan.space)
-        if allowed is not None:
-            allowed = allowed[self._segments.order(self._prefix, segment, scan.space)]
-            counts = np.add.reduceat(allowed, cells.starts[:-1], dtype=np.int64)
-        else:
-            counts = cells.sizes
+        coded, allowed_of_coded = [], []
+        for segment, rows in zip(segments, allowed, strict=True):
+            positions = None if rows is None else rows[self._segments.order(self._prefix, segment, scan.space)]
+            if scan.recall < 1 and self._segments.is_coded(segment, scan.space):
+                coded.append(segment)
+                allowed_of_coded.append(positions)
+            else:
+                self._compare_all(segment, scan, positions)
+        if coded:
+            self._scan_coded(coded, scan, _all_allowed(coded, allowed_of_coded))
+
+    def _scan_coded(self, segments: Sequence[Segment], scan: Scan, allowed: NDArray[np.bool_] | None) -> None:
+        """`allowed`: which positions [rows] of the segments, one after another, count."""
+        cells = self._segments.joined_cells(self._prefix, segments, scan.space, scan.recall)
+        counts = cells.sizes if allowed is None else np.add.reduceat(allowed, cells.starts, dtype=np.int64)
         if not counts.any():
-            return
-        if scan.recall >= 1 or not self._segments.is_coded(segment, scan.space):
-            self._compare_all(segment, scan, cells, counts, allowed)
             return
         products = cells.products(np.stack([query.unit for query in scan.queries]))
         for query, near in zip(scan.queries, products, strict=True):
-            _Search(self, segment, scan, cells, allowed, query, near).run(counts)
+            _Search(self, segments, scan, cells, allowed, query, near).run(counts)
 
-    def _compare_all(
-        self, segment: Segment, scan: Scan, cells: Cells, counts: NDArray[np.int64], allowed: NDArray[np.bool_] | None
-    ) -> None:
+    def _compare_all(self, segment: Segment, scan: Scan, allowed: NDArray[np.bool_] | None) -> None:
+        """`allowed`: which positions [rows] count."""
+        cells = self._segments.cells(self._prefix, segment, scan.space)
+        counts = cells.sizes if allowed is None else np.add.reduceat(allowed, cells.starts[:-1], dtype=np.int64)
         wanted = np.flatnonzero(counts)
         for first in range(0, len(wanted), ALL_CELLS):
             some = wanted[first : first + ALL_CELLS].tolist()
-            for cell, block in zip(some, self.vectors(segment, scan, some), strict=True):
+            blocks = self._segments.vectors(self._prefix, segment, scan.space, some)
+            for cell, block in zip(some, blocks, strict=True):
                 counting = ~np.isin(block.keys, scan.outdated)
                 if allowed is not None:
                     counting &= allowed[cells.starts[cell] : cells.starts[cell + 1]]
@@ -147,129 +174,121 @@ class Scanner:
                 if not counting.all():
                     vectors, keys = vectors[counting], keys[counting]
                 for query in scan.queries:
-                    query.found.offer(cosines(vectors, query.unit), keys)
+                    query.found.offer(cosines(vectors, query.unit, query.found.floor, query.found.limit), keys)
 
-    def rotated(self, scan: Scan, unit: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._segments.rotated(scan.space, unit)
+    def rows_of(
+        self, segments: Sequence[Segment], scan: Scan, cells: JoinedCells, wanted: NDArray[np.int64]
+    ) -> CodedRows:
+        """The rows of some cells, with the codes of all of a segment's cells if they are in memory."""
+        coded: dict[int, Coded] = {}
+        others = []
+        for at, some in cells.by_segment(wanted):
+            whole = self._segments.all_coded_if_at_hand(self._prefix, segments[at], scan.space)
+            if whole is not None:
+                coded[at] = whole
+            else:
+                others.append((at, some.tolist()))
+        coded.update(self._read(segments, scan, CODES, others, self._segments.coded))
+        return CodedRows(cells, wanted, [coded[at] for at in sorted(coded)])
 
-    def all_coded(self, segment: Segment, scan: Scan) -> Coded:
-        return self._segments.all_coded(self._prefix, segment, scan.space)
+    def all_rows(self, segments: Sequence[Segment], scan: Scan, cells: JoinedCells) -> CodedRows:
+        """The rows of all cells."""
+        coded = [self._segments.all_coded(self._prefix, segment, scan.space) for segment in segments]
+        return CodedRows(cells, np.arange(len(cells)), coded)
 
-    def coded(self, segment: Segment, scan: Scan, wanted: NDArray[np.int64]) -> Coded:
-        """The codes of all cells if they are in memory, else of some."""
-        whole = self._segments.all_coded_if_at_hand(self._prefix, segment, scan.space)
-        if whole is not None:
-            return whole
-        return Coded.joined(self._segments.coded(self._prefix, segment, scan.space, wanted.tolist()))
+    def vectors(
+        self, segments: Sequence[Segment], scan: Scan, cells: JoinedCells, wanted: NDArray[np.int64]
+    ) -> list[VectorCell]:
+        """The vectors and keys of some cells, ascending."""
+        parts = [(at, some.tolist()) for at, some in cells.by_segment(wanted)]
+        read = self._read(segments, scan, VECTORS, parts, self._segments.vectors)
+        return [block for at, _ in parts for block in read[at]]
 
-    def vectors(self, segment: Segment, scan: Scan, wanted: Sequence[int]) -> list[VectorCell]:
-        return self._segments.vectors(self._prefix, segment, scan.space, wanted)
+    def _read(
+        self,
+        segments: Sequence[Segment],
+        scan: Scan,
+        part: str,
+        wanted: Sequence[tuple[int, Sequence[int]]],
+        read: Callable[[str, Segment, str, Sequence[int]], T],
+    ) -> dict[int, T]:
+        """What some segments have of some of their cells; beside each other if they wait for S3."""
+
+        def is_waiting(at: int, some: Sequence[int]) -> bool:
+            return not self._segments.has_cells_of(self._prefix, segments[at], scan.space, part, some)
+
+        def of(at: int, some: Sequence[int]) -> T:
+            return read(self._prefix, segments[at], scan.space, some)
+
+        beside = len(wanted) > 1 and sum(is_waiting(at, some) for at, some in wanted) > 1
+        each = (self._searchers.map if beside else map)(of, *zip(*wanted, strict=True)) if wanted else ()
+        return dict(zip((at for at, _ in wanted), each, strict=True))
 
 
-class _Swept:
-    """The rows of some cells, ascending, one cell after another, and their codes: `coded` has those of all cells of
-    the segment, or only these, in this order."""
-
-    def __init__(self, coded: Coded, cells: Cells, wanted: NDArray[np.int64]) -> None:
-        self._coded = coded
-        self._wanted = wanted
-        self._firsts = cells.starts[wanted]
-        self._bounds = np.concatenate([[0], np.cumsum(cells.sizes[wanted])])
-        self._is_of_all = len(coded.scale_bytes) > len(self)
-
-    def __len__(self) -> int:
-        return int(self._bounds[-1])
-
-    def first_words(self) -> NDArray[np.uint64]:
-        """The first word of the codes of all rows."""
-        words = self._coded.codes[0]
-        if not self._is_of_all:
-            return words
-        ends = self._firsts + np.diff(self._bounds)
-        return np.concatenate([words[a:b] for a, b in zip(self._firsts.tolist(), ends.tolist(), strict=True)])
-
-    @property
-    def words(self) -> int:
-        """Of a code."""
-        return len(self._coded.codes)
-
-    def word(self, word: int, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """One word of the codes of some rows."""
-        return np.take(self._coded.codes[word], self._places(rows), mode="clip")
-
-    def codes(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """[words, rows]."""
-        return np.take(self._coded.codes, self._places(rows), axis=1, mode="clip")
-
-    def scale_bytes(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self._coded.scale_bytes[self._places(rows)]
-
-    def each(self, of_cells: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """What is known of all cells of the segment, for each row, or each of some, ascending."""
-        bounds = self._bounds if rows is None else np.searchsorted(rows, self._bounds)
-        return np.repeat(of_cells[self._wanted], np.diff(bounds))
-
-    def cells_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The cell [rows] of each of some rows, ascending."""
-        return np.repeat(self._wanted, np.diff(np.searchsorted(rows, self._bounds)))
-
-    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where in the segment some rows, ascending, are."""
-        shifts = self._firsts - self._bounds[:-1]
-        return rows + np.repeat(shifts, np.diff(np.searchsorted(rows, self._bounds)))
-
-    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return self.positions(rows) if self._is_of_all else rows
+def _all_allowed(segments: Sequence[Segment], allowed: Sequence[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    """Which positions of segments, one after another, count; None for all."""
+    if all(each is None for each in allowed):
+        return None
+    pairs = zip(segments, allowed, strict=True)
+    return np.concatenate([np.ones(segment.rows, np.bool_) if each is None else each for segment, each in pairs])
 
 
 class _Search:
-    """One query in one segment. `near`: its inner products [cells] with the middles."""
+    """One query in some segments. `near`: its inner products [cells] with the middles."""
 
     def __init__(
         self,
         scanner: Scanner,
-        segment: Segment,
+        segments: Sequence[Segment],
         scan: Scan,
-        cells: Cells,
+        cells: JoinedCells,
         allowed: NDArray[np.bool_] | None,
         query: Query,
         near: NDArray[np.float32],
     ) -> None:
         self._scanner = scanner
-        self._segment = segment
+        self._segments = segments
         self._scan = scan
         self._cells = cells
         self._allowed = allowed
         self._query = query
         self._near = near
-        self._planes = QueryPlanes.of(scanner.rotated(scan, query.unit))
-        # Codes miss half of what may be missed, or less: most of the nearest are above the floor, and not just at it.
-        self._deviations = _deviations((1 - scan.recall) / 2)
+        self._planes = query.planes
         self._compared = 0
         self._met = 0.0  # how far any vector met so far strays, in radii of its cell
-        wanted = recall_of_cells(scan.recall)
-        self._highest = near + np.float32(cells.farthest_stray(wanted)) * cells.radii
-        self._likely = near >= np.float32(cells.least_cosine(wanted)) * cells.lengths
-        self._usual_floor = cells.usual_floor(wanted)
+        self._highest = near + cells.reaches
+        # Codes miss half of what may be missed, or less: most of the nearest are above the floor, and not just at it.
+        usual = _deviations((1 - scan.recall) / 2)
+        of_far = min(usual, _deviations(cells.far_misses))
+        self._deviations = np.where(near >= cells.least_near, np.float32(usual), np.float32(of_far))
 
     def run(self, counts: NDArray[np.int64]) -> None:
         """`counts`: how many vectors [cells] count."""
         left = counts > 0
+        # What is known of the nearest of all says little of more, or of those that a filter leaves.
+        is_usual = self._query.found.limit <= FEW_WANTED and counts.sum() >= NEARLY_ALL * self._cells.rows
         # What the log gave alone may be a floor far too low.
         if not self._scan.is_begun or self._query.found.floor == -np.inf:
-            able = np.flatnonzero(left)
-            distances = self._cells.half_squares[able] - self._near[able]
-            nearest = able[_smallest(distances, min(FIRST_CELLS, len(able)))]
-            left[nearest] = False
-            self._look(np.sort(nearest))
-        likely = np.flatnonzero(left & self._likely & (self._highest >= self._query.found.floor))
+            first = self._first(left, is_usual)
+            left[first] = False
+            self._look(first)
+        is_likely = self._near >= self._cells.least_likely
+        likely = np.flatnonzero(left & is_likely & (self._highest >= self._query.found.floor))
         if len(likely):
             left[likely] = False
             self._sweep(likely)
-        # What is known of the nearest of all says little of more, or of those that a filter leaves.
-        is_usual = self._query.found.limit <= FEW_WANTED and counts.sum() >= NEARLY_ALL * self._segment.rows
-        if not is_usual or self._query.found.floor < self._usual_floor:
+        if not is_usual or self._query.found.floor < self._cells.usual_floor:
             self._look_farther(left)
+
+    def _first(self, left: NDArray[np.bool_], is_usual: bool) -> NDArray[np.int64]:
+        """The cells, ascending, to look at before the floor is known. `left`: those [cells] that count."""
+        likely = np.flatnonzero(left & (self._near >= self._cells.least_likely)) if is_usual else np.empty(0, np.int64)
+        able = likely if len(likely) else np.flatnonzero(left)
+        if len(able) == 1 or len(likely) and self._cells.sizes[likely].sum() <= AT_ONCE_ROWS:
+            return able
+        distances = self._cells.half_squares[able] - self._near[able]
+        nearest = able[np.argsort(distances)]
+        return np.sort(nearest[: 1 + np.searchsorted(np.cumsum(self._cells.sizes[nearest]), FIRST_ROWS)])
 
     def _look_farther(self, left: NDArray[np.bool_]) -> None:
         """Offer what is near in all cells that can matter, as many as these are. `left`: those [cells] not searched."""
@@ -292,119 +311,116 @@ class _Search:
             looked_at += len(wanted)
 
     def _share(self, wanted: NDArray[np.int64]) -> float:
-        """Which share of the segment's vectors is in some cells."""
-        return float(self._cells.sizes[wanted].sum()) / self._segment.rows
+        """Which share of all vectors is in some cells."""
+        return float(self._cells.sizes[wanted].sum()) / self._cells.rows
 
     def _look(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, ascending."""
-        swept = _Swept(self._scanner.coded(self._segment, self._scan, wanted), self._cells, wanted)
-        strays = self._offer_swept(swept, np.arange(len(swept)))
-        radii = np.repeat(self._cells.radii[wanted], self._cells.sizes[wanted])
-        self._met = max(self._met, float((strays / radii).max()))
+        rows = self._scanner.rows_of(self._segments, self._scan, self._cells, wanted)
+        cell_of, positions = rows.located()
+        strays = self._offer(cell_of, positions, rows.coded())
+        self._met = max(self._met, float((strays / self._cells.radii[cell_of]).max()))
 
     def _sweep(self, wanted: NDArray[np.int64]) -> None:
         """Offer what is near in some cells, ascending, told from the rest by a few words of all their codes."""
         if self._share(wanted) > MOST:
-            coded, cells = self._scanner.all_coded(self._segment, self._scan), np.arange(len(self._cells))
+            swept = self._scanner.all_rows(self._segments, self._scan, self._cells)
         else:
-            coded, cells = self._scanner.coded(self._segment, self._scan, wanted), wanted
-        swept = _Swept(coded, self._cells, cells)
+            swept = self._scanner.rows_of(self._segments, self._scan, self._cells, wanted)
         unlike = self._planes.unlike(swept.first_words(), 0)
-        for floor in (self._usual_floor, -np.inf):
+        for floor in (self._cells.usual_floor, -np.inf):
             self._offer_above(swept, wanted, unlike, floor)
             if self._query.found.floor >= floor:
                 return
 
-    def _offer_above(self, swept: _Swept, wanted: NDArray[np.int64], unlike: NDArray[np.uint8], floor: float) -> None:
+    def _offer_above(
+        self, swept: CodedRows, wanted: NDArray[np.int64], unlike: NDArray[np.uint8], floor: float
+    ) -> None:
         """Offer what is near in some cells and may score as much as `floor`. `unlike`: how many signs [rows] of the
         first words are; NEVER for what was offered."""
-        near = np.flatnonzero(unlike < swept.each(self._limits(1, wanted, floor)))
+        few, more = self._limits(wanted, floor)
+        near = np.flatnonzero(unlike < swept.each(few))
         if len(near) > MANY_SWEPT:
             # The floor is low yet; what has the fewest signs unlike raises it, and so spares most others.
             fewest = unlike[near]
             first = near[fewest <= _least(fewest, FIRST_SWEPT)]
-            self._offer_swept(swept, first)
+            cell_of, positions = swept.located(first)
+            self._offer(cell_of, positions, swept.coded_at(first, positions))
             unlike[first] = NEVER
-            near = np.flatnonzero(unlike < swept.each(self._limits(1, wanted, floor)))
+            few, more = self._limits(wanted, floor)
+            near = np.flatnonzero(unlike < swept.each(few))
+        if not len(near):
+            return
+        cell_of, positions = swept.located(near)
         more_unlike = unlike[near]
-        for word in range(1, min(SWEPT_WORDS, swept.words)):
-            more_unlike += self._planes.unlike(swept.word(word, near), word)
-            left = more_unlike < swept.each(self._limits(word + 1, wanted, floor), near)
-            near, more_unlike = near[left], more_unlike[left]
-        if len(near):
-            self._offer_swept(swept, near)
+        for word, words in enumerate(swept.next_words(SWEPT_WORDS, near, positions), 1):
+            more_unlike += self._planes.unlike(words, word)
+        left = np.flatnonzero(more_unlike < more[cell_of])
+        if len(left):
+            near, cell_of, positions = near[left], cell_of[left], positions[left]
+            self._offer(cell_of, positions, swept.coded_at(near, positions))
             unlike[near] = NEVER
 
-    def _limits(self, words: int, wanted: NDArray[np.int64], floor: float) -> NDArray[np.uint8]:
-        """Fewer signs than these [cells] may be unlike in the first words of codes of what scores as much as the floor,
-        and as the one found: 0 in cells that are not wanted."""
-        signs = min(words * WORD_BITS, self._planes.dimensions)
+    def _limits(self, wanted: NDArray[np.int64], floor: float) -> NDArray[np.uint8]:
+        """Fewer signs than these [2, cells] may be unlike in the first word, and in SWEPT_WORDS words, of codes of what
+        scores as much as the floor, and as the one found: 0 in cells that are not wanted."""
+        signs = np.minimum([[WORD_BITS], [SWEPT_WORDS * WORD_BITS]], self._planes.dimensions)
         longest = self._cells.longest[wanted]
         lengths: NDArray[np.float32] = np.maximum(longest, LEAST_RADIUS, dtype=np.float32)  # 0 where all are alike
         cosines_wanted = (np.float32(max(floor, self._query.found.floor)) - self._near[wanted]) / lengths
-        limits = np.zeros(len(self._cells), np.uint8)
-        limits[wanted] = most_unlike(cosines_wanted, signs, self._deviations) + 1
+        limits = np.zeros((2, len(self._cells)), np.uint8)
+        limits[:, wanted] = most_unlike(cosines_wanted, signs, self._deviations[wanted]) + 1
         return limits
 
-    def _offer_swept(self, swept: _Swept, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        cells = swept.cells_of(rows)
-        return self._offer(swept.positions(rows), cells, swept.codes(rows), swept.scale_bytes(rows))
-
-    def _offer(
-        self,
-        positions: NDArray[np.int64],
-        cell_of: NDArray[np.int64],
-        codes: NDArray[np.uint64],
-        scale_bytes: NDArray[np.uint8],
-    ) -> NDArray[np.float32]:
+    def _offer(self, cell_of: NDArray[np.int64], positions: NDArray[np.int64], coded: Coded) -> NDArray[np.float32]:
         """Offer what is near among some positions [some], ascending; how far the codes say that they stray [some]."""
         cells, found = self._cells, self._query.found
-        scales = scale_bytes * cells.scale_steps[cell_of] + cells.lowest_scales[cell_of]
-        strays = self._planes.products(codes) * scales
+        scales = coded.scale_bytes * cells.scale_steps[cell_of] + cells.lowest_scales[cell_of]
+        strays = self._planes.products(coded.codes) * scales
         estimates = self._near[cell_of] + strays
+        errors = np.float32(self._planes.error) * scales
         waiting = np.ones(len(positions), np.bool_) if self._allowed is None else self._allowed[positions]
-        wanted_rows = max(LEAST_ROWS, 4 * found.room)
+        floor = found.floor
+        if found.room:
+            # About what the last will score: if it is more, what is between follows.
+            floor = max(floor, nth_highest((estimates - np.float32(OVERRATED) * errors)[waiting], found.room))
         while True:
-            # The most promising first: what they score spares others.
-            highest = estimates + np.float32(self._deviations * self._planes.error) * scales
-            promising = np.flatnonzero(waiting & (highest >= found.floor))
-            chosen = np.sort(promising[_smallest(-estimates[promising], min(wanted_rows, len(promising)))])
-            self._compare(positions[chosen], cell_of[chosen])
+            highest = estimates + self._deviations[cell_of] * errors
+            promising = np.flatnonzero(waiting & (highest >= floor))
+            chosen = promising
+            if len(promising) > MORE_ROWS:
+                # The most promising first: what they score spares others.
+                chosen = np.sort(promising[_smallest(-estimates[promising], MORE_ROWS)])
+            self._compare(cell_of[chosen], positions[chosen])
             self._compared += len(chosen)
-            if len(chosen) == len(promising):
+            if len(chosen) == len(promising) and floor <= found.floor:
                 return strays
+            floor = found.floor
             waiting[chosen] = False
-            wanted_rows = max(MORE_ROWS, wanted_rows)
             if self._compared >= MANY_ROWS * max(10, found.limit):
-                self._deviations = _deviations(MANY_MISSES * (1 - self._scan.recall))
+                fewer = np.float32(_deviations(MANY_MISSES * (1 - self._scan.recall)))
+                self._deviations = np.minimum(self._deviations, fewer)
 
-    def _compare(self, positions: NDArray[np.int64], cell_of: NDArray[np.int64]) -> None:
+    def _compare(self, cell_of: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Compare the query with the vectors at some positions, ascending."""
         if not len(positions):
             return
-        filled, firsts = np.unique(cell_of, return_index=True)
-        bounds = [*firsts.tolist(), len(positions)]
-        blocks = self._scanner.vectors(self._segment, self._scan, filled.tolist())
+        bounds = [0, *(np.flatnonzero(cell_of[1:] != cell_of[:-1]) + 1).tolist(), len(positions)]
+        blocks = self._scanner.vectors(self._segments, self._scan, self._cells, cell_of[bounds[:-1]])
         places = positions - self._cells.starts[cell_of]
         vectors = np.empty((len(positions), len(self._query.unit)), np.float16)
-        for at, block in enumerate(blocks):
-            some = slice(bounds[at], bounds[at + 1])
+        for block, (start, end) in zip(blocks, pairwise(bounds), strict=True):
             # All places are within the block; "clip" lets numpy write where it is told.
-            np.take(block.vectors, places[some], axis=0, out=vectors[some], mode="clip")
-        found = self._query.found
-        scores = cosines(vectors, self._query.unit, found.floor)
-        good = np.flatnonzero(scores >= found.floor)
-        owners = np.searchsorted(firsts, good, side="right") - 1
+            np.take(block.vectors, places[start:end], axis=0, out=vectors[start:end], mode="clip")
+        found, outdated = self._query.found, self._scan.outdated
+        most = found.limit + len(outdated)
+        scores = cosines(vectors, self._query.unit, found.floor, most)
+        good = np.flatnonzero(scores >= max(found.floor, nth_highest(scores, most)))
+        owners = np.searchsorted(bounds, good, side="right") - 1
         pairs = zip(owners.tolist(), places[good].tolist(), strict=True)
         keys = np.array([blocks[at].keys[place] for at, place in pairs], np.bytes_)
-        counting = ~np.isin(keys, self._scan.outdated) if len(self._scan.outdated) else slice(None)
+        counting = ~np.isin(keys, outdated) if len(outdated) else slice(None)
         found.offer(scores[good][counting], keys[counting])
-
-
-def recall_of_cells(recall: float) -> float:
-    """Which share of the nearest is to be in the cells that are searched, for what is found of them to be `recall`:
-    codes may miss half of what may be missed, the cosines and the scores of middles a quarter each."""
-    return (3 + recall) / 4
 
 
 def _deviations(misses: float) -> float:

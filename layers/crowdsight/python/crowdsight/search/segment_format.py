@@ -167,6 +167,8 @@ class Coded:
     @staticmethod
     def joined(cells: Sequence["Coded"]) -> "Coded":
         """Cells one after another."""
+        if len(cells) == 1:
+            return cells[0]
         codes = np.concatenate([cell.codes for cell in cells], axis=1)
         return Coded(codes, np.concatenate([cell.scale_bytes for cell in cells]))
 

@@ -14,6 +14,7 @@ from crowdsight.search.attributes import Attributes
 from crowdsight.search.cache import Cache
 from crowdsight.search.cells import LEAST_RADIUS, half_squares
 from crowdsight.search.codes import Rotation, words_of
+from crowdsight.search.joined_cells import JoinedCells
 from crowdsight.search.objects import Objects
 from crowdsight.search.rows import Rows, hashes_of
 from crowdsight.search.segment_format import (
@@ -137,12 +138,28 @@ class Segments:
 
         return self._cache.get((prefix, segment.name, space, CELLS), load)
 
+    def joined_cells(self, prefix: str, segments: Sequence[Segment], space: str, recall: float) -> JoinedCells:
+        """What a search of several segments with codes asks of their cells."""
+
+        def load() -> JoinedCells:
+            return JoinedCells.of([self.cells(prefix, segment, space) for segment in segments], recall)
+
+        names = tuple(segment.name for segment in segments)
+        return self._cache.get((prefix, names, space, CELLS, recall), load)
+
     def has_cells(self, prefix: str, segment: Segment, space: str) -> bool:
         """Whether what there is to know of all cells is in memory."""
         return self._cache.peek((prefix, segment.name, space, CELLS)) is not None
 
-    def coded(self, prefix: str, segment: Segment, space: str, wanted: Sequence[int]) -> list[Coded]:
-        """The codes of some cells, ascending."""
+    def has_cells_of(self, prefix: str, segment: Segment, space: str, part: str, wanted: Sequence[int]) -> bool:
+        """Whether CODES or VECTORS of some cells are in memory."""
+        return self._cache.has((prefix, segment.name, f"{space}.{part}"), wanted)
+
+    def coded(self, prefix: str, segment: Segment, space: str, wanted: Sequence[int]) -> Coded:
+        """The codes of some cells, ascending, one after another."""
+        return Coded.joined(self._each_coded(prefix, segment, space, wanted))
+
+    def _each_coded(self, prefix: str, segment: Segment, space: str, wanted: Sequence[int]) -> list[Coded]:
         cells = self.cells(prefix, segment, space)
         part = f"{space}.{CODES}"
         row_bytes, decode = self._decoding(space)
@@ -158,7 +175,7 @@ class Segments:
                 np.empty((words_of(self._dimensions[space]), segment.rows), np.uint64),
                 np.empty(segment.rows, np.uint8),
             )
-            blocks = self.coded(prefix, segment, space, range(len(cells)))
+            blocks = self._each_coded(prefix, segment, space, range(len(cells)))
             for start, end, cell in zip(cells.starts.tolist(), cells.starts[1:].tolist(), blocks, strict=False):
                 whole.codes[:, start:end], whole.scale_bytes[start:end] = cell.codes, cell.scale_bytes
             self._cache.forget((prefix, segment.name, part), len(cells))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdsight.search.codes import QueryPlanes
 from crowdsight.search.index import EVERYTHING, Filter, IndexStats, Match, checked_vector
 from crowdsight.search.manifest import Current
 from crowdsight.search.nearest import Nearest
@@ -45,14 +46,14 @@ class Snapshot:
         self._spaces = spaces
         self._recall = recall
         self._searchers = searchers
-        self._scanner = Scanner(segments, prefix)
+        self._scanner = Scanner(segments, prefix, searchers)
 
     def search(
         self, space: str, queries: NDArray[np.float32], limit: int, where: Filter = EVERYTHING
     ) -> list[list[Match]]:
         """See `VectorIndex.search`."""
         units = [unit_query(checked_vector(query, self._spaces[space])) for query in queries]
-        asked = [Query(unit, Nearest(limit)) for unit in units]
+        asked = [Query(unit, QueryPlanes.of(self._segments.rotated(space, unit)), Nearest(limit)) for unit in units]
         if asked:
             self._search_log(space, asked, where)
             self._search_segments(Scan(space, asked, self.log.outdated, self._recall), where)
@@ -113,36 +114,51 @@ class Snapshot:
 
     def _search_log(self, space: str, queries: Sequence[Query], where: Filter) -> None:
         rows = self.log.rows
+        if not len(rows):
+            return
         if where != EVERYTHING:
             allowed = rows.attributes.allowed(where)
             if where.keys is not None:
                 allowed &= np.isin(rows.keys, as_keys(list(where.keys)))
             rows = rows.take(allowed)
         for query in queries:
-            query.found.offer(cosines(rows.matrices[space], query.unit), rows.keys)
+            query.found.offer(cosines(rows.matrices[space], query.unit, most=query.found.limit), rows.keys)
 
     def _search_segments(self, scan: Scan, where: Filter) -> None:
-        """The largest first, then one after another: what is found spares the others. Those of which nothing is in
-        memory, two, four and so on at once, since they wait for S3; each as if alone, so that what is found does not
-        depend on which is done sooner. It may depend on what was in memory, as far as anything may be missed."""
-
-        def search(segment: Segment, scan: Scan) -> None:
-            self._try(segment, lambda segment: self._scanner.scan(segment, scan, self._allowed(segment, where)))
-
-        waiting = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
-        turn = 1
-        is_begun = False
+        """Those in memory first, as one. Then the others, the largest first: two, four and so on at once, since they
+        wait for S3; what is found spares those that come later. Each is searched as if alone, so that what is found
+        does not depend on which is done sooner. It may depend on what was in memory, as far as anything may be missed.
+        """
+        ordered = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
+        at_hand = [segment for segment in ordered if self._segments.has_cells(self._prefix, segment, scan.space)]
+        waiting = [segment for segment in ordered if segment not in at_hand]
+        if at_hand:
+            self._search_together(at_hand, scan, where)
+            scan = scan.going_on()
+        at_once = 1
         while waiting:
-            is_cold = not self._segments.has_cells(self._prefix, waiting[0], scan.space)
-            count = turn if is_cold else 1
-            some, waiting = waiting[:count], waiting[count:]
-            scans = [scan.beside(is_begun) for _ in some]
+            some, waiting = waiting[:at_once], waiting[at_once:]
+            scans = [scan.beside() for _ in some]
             # One alone is searched in this thread: it waits for no other request's.
-            list((map if count == 1 else self._searchers.map)(search, some, scans))
-            for each in scans:
-                scan.take_in(each)
-            turn *= 2 if is_cold else 1
-            is_begun = True
+            each = map if len(some) == 1 else self._searchers.map
+            list(each(lambda segment, beside: self._search_together([segment], beside, where), some, scans))
+            for beside in scans:
+                scan.take_in(beside)
+            at_once *= 2
+            scan = scan.going_on()
+
+    def _search_together(self, segments: Sequence[Segment], scan: Scan, where: Filter) -> None:
+        """Of what is damaged nothing is found."""
+        beside = scan.beside()
+        try:
+            self._scanner.scan(segments, beside, [self._allowed(segment, where) for segment in segments])
+        except Damaged as error:
+            if len(segments) == 1:
+                self._tell(segments[0], error)
+            for segment in segments if len(segments) > 1 else ():
+                self._search_together([segment], scan, where)
+        else:
+            scan.take_in(beside)
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
         for segment in self.current.manifest.segments:

@@ -53,20 +53,33 @@ def single(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     return numbers
 
 
-def cosines(rows: NDArray[np.float16], query: NDArray[np.float32], floor: float = -math.inf) -> NDArray[np.float32]:
+def cosines(
+    rows: NDArray[np.float16], query: NDArray[np.float32], floor: float = -math.inf, most: int | None = None
+) -> NDArray[np.float32]:
     """The cosines [rows] of vectors [rows, dimensions], as `half_unit` gives them, to a `unit_query` [dimensions].
 
-    Where they are below `floor`, they are so by about a thousandth of themselves wrong, but below it nevertheless.
+    Those below `floor`, or lower than the `most` highest, are by about a thousandth of themselves wrong, but are so
+    nevertheless.
     """
     found = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK_ROWS):
         block = single(rows[start : start + BLOCK_ROWS])
         products = np.vecdot(block, query)  # in this thread alone: several are searched at once
-        near = np.flatnonzero(products + np.abs(products) * MOST_SHORTENED >= floor)
+        uncertain = np.abs(products) * MOST_SHORTENED
+        near = np.flatnonzero(products + uncertain >= floor)
+        if most is not None and len(near) > most:
+            near = np.flatnonzero(products + uncertain >= nth_highest(products - uncertain, most))
         if len(near):
             products[near] *= inverse_lengths(block if len(near) == len(block) else block[near])
         found[start : start + BLOCK_ROWS] = products
-    return np.clip(found, -1.0, 1.0)
+    return np.clip(found, -1.0, 1.0, out=found)
+
+
+def nth_highest(numbers: NDArray[np.float32], n: int) -> float:
+    """-inf if there are fewer."""
+    if n > len(numbers):
+        return -math.inf
+    return float(np.partition(numbers, -n)[-n]) if n else math.inf
 
 
 def inverse_lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
