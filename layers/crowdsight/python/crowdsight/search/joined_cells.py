@@ -46,6 +46,7 @@ class JoinedCells:
     def of(each: Sequence[Cells], recall: float) -> "JoinedCells":
         """Of cells as `Segments.cells` gives them."""
         wanted, far = recall_of_cells(recall), math.sqrt(FAR_MISSES * (1 - recall))
+        usual = (1 + wanted) / 2  # fewer queries, and fewer neighbours of those that are unlike the vectors
         sizes = _joined([cells.sizes for cells in each])
         return JoinedCells(
             each,
@@ -54,12 +55,12 @@ class JoinedCells:
             _joined([cells.longest for cells in each]),
             _joined([cells.lowest_scales for cells in each]),
             _joined([cells.scale_steps for cells in each]),
-            _joined([np.float32(cells.farthest_stray(wanted)) * cells.radii for cells in each]),
+            _joined([np.float32(cells.farthest_stray(usual)) * cells.radii for cells in each]),
             _joined([np.float32(cells.least_cosine(wanted)) * cells.lengths for cells in each]),
             _joined([np.float32(cells.least_cosine(1 - far)) * cells.lengths for cells in each]),
             np.cumsum(sizes) - sizes,
             sizes,
-            max(cells.usual_floor(wanted) for cells in each),
+            max(cells.usual_floor(usual) for cells in each),
             far,
         )
 
@@ -103,9 +104,9 @@ class JoinedCells:
 
 
 def recall_of_cells(recall: float) -> float:
-    """Which share of the nearest is to be in the cells that are searched, for what is found of them to be `recall`:
-    codes may miss half of what may be missed, the cosines and the scores of middles a quarter each."""
-    return (3 + recall) / 4
+    """Which share of the nearest is to be in likely cells, for what is found of them to be `recall`: codes may miss
+    half of what may be missed."""
+    return (1 + recall) / 2
 
 
 def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

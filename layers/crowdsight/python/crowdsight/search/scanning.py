@@ -51,7 +51,7 @@ MORE_ROWS = 2048
 OVERRATED = 1.5
 """By about so many standard deviations the highest of many estimates are too high, or by less."""
 
-MANY_ROWS, MANY_MISSES = 50, 10
+MANY_ROWS, MANY_MISSES = 100, 10
 """A query for which so many were compared for each that is wanted (for 10, if fewer are), and more are left, is hardly
 nearer to any vector than to thousands: of those left, this many times as many may be missed, half at most."""
 
@@ -101,22 +101,16 @@ class Scan:
     """What a search wants of segments.
 
     `outdated`: keys that do not count. `recall`: which share of the nearest is to be found, up to 1, of most queries
-    (MANY_ROWS says of which not); with 1 all vectors are compared. `is_begun`: other segments were searched before, so
-    that the floor is about right.
+    (MANY_ROWS says of which not); with 1 all vectors are compared.
     """
 
     space: str
     queries: Sequence[Query]
     outdated: NDArray[np.bytes_]
     recall: float
-    is_begun: bool = False
-
-    def going_on(self) -> "Scan":
-        """The same of further segments."""
-        return self if self.is_begun else replace(self, is_begun=True)
 
     def beside(self) -> "Scan":
-        """The same of other segments; what is found there may be taken in."""
+        """The same of some segments, whose finds may be taken in later."""
         return replace(self, queries=[replace(query, found=query.found.beside()) for query in self.queries])
 
     def take_in(self, other: "Scan") -> None:
@@ -258,22 +252,20 @@ class _Search:
         self._met = 0.0  # how far any vector met so far strays, in radii of its cell
         self._highest = near + cells.reaches
         # Codes miss half of what may be missed, or less: most of the nearest are above the floor, and not just at it.
-        usual = _deviations((1 - scan.recall) / 2)
-        of_far = min(usual, _deviations(cells.far_misses))
-        self._deviations = np.where(near >= cells.least_near, np.float32(usual), np.float32(of_far))
+        self._deviations = np.full(len(cells), _deviations((1 - scan.recall) / 2), np.float32)
 
     def run(self, counts: NDArray[np.int64]) -> None:
         """`counts`: how many vectors [cells] count."""
         left = counts > 0
         # What is known of the nearest of all says little of more, or of those that a filter leaves.
         is_usual = self._query.found.limit <= FEW_WANTED and counts.sum() >= NEARLY_ALL * self._cells.rows
-        # What the log gave alone may be a floor far too low.
-        if not self._scan.is_begun or self._query.found.floor == -np.inf:
+        if self._query.found.floor < self._cells.usual_floor:  # else it is about right: others were searched
             first = self._first(left, is_usual)
             left[first] = False
             self._look(first)
-        is_likely = self._near >= self._cells.least_likely
-        likely = np.flatnonzero(left & is_likely & (self._highest >= self._query.found.floor))
+        if is_usual and self._query.found.floor >= self._cells.usual_floor:
+            self._miss_more(self._near < self._cells.least_near, self._cells.far_misses)
+        likely = np.flatnonzero(left & (self._near >= self._cells.least_likely))
         if len(likely):
             left[likely] = False
             self._sweep(likely)
@@ -398,8 +390,12 @@ class _Search:
             floor = found.floor
             waiting[chosen] = False
             if self._compared >= MANY_ROWS * max(10, found.limit):
-                fewer = np.float32(_deviations(MANY_MISSES * (1 - self._scan.recall)))
-                self._deviations = np.minimum(self._deviations, fewer)
+                self._miss_more(np.array(True), MANY_MISSES * (1 - self._scan.recall))
+
+    def _miss_more(self, where: NDArray[np.bool_], misses: float) -> None:
+        """Let codes miss this share of what scores as much as the floor, in some cells [cells] or in all."""
+        fewer = np.minimum(self._deviations, np.float32(_deviations(misses)))
+        self._deviations = np.where(where, fewer, self._deviations)
 
     def _compare(self, cell_of: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Compare the query with the vectors at some positions, ascending."""

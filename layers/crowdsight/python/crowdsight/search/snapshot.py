@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,36 +130,34 @@ class Snapshot:
         wait for S3; what is found spares those that come later. Each is searched as if alone, so that what is found
         does not depend on which is done sooner. It may depend on what was in memory, as far as anything may be missed.
         """
-        ordered = sorted(self.current.manifest.segments, key=lambda segment: -segment.rows)
-        at_hand = [segment for segment in ordered if self._segments.has_cells(self._prefix, segment, scan.space)]
-        waiting = [segment for segment in ordered if segment not in at_hand]
+        at_hand: list[Segment] = []
+        waiting: list[Segment] = []
+        for segment in sorted(self.current.manifest.segments, key=lambda segment: -segment.rows):
+            is_at_hand = self._segments.has_cells(self._prefix, segment, scan.space)
+            (at_hand if is_at_hand else waiting).append(segment)
         if at_hand:
-            self._search_together(at_hand, scan, where)
-            scan = scan.going_on()
+            for found in self._scanned(at_hand, scan, where):
+                scan.take_in(found)
         at_once = 1
         while waiting:
             some, waiting = waiting[:at_once], waiting[at_once:]
-            scans = [scan.beside() for _ in some]
             # One alone is searched in this thread: it waits for no other request's.
             each = map if len(some) == 1 else self._searchers.map
-            list(each(lambda segment, beside: self._search_together([segment], beside, where), some, scans))
-            for beside in scans:
-                scan.take_in(beside)
+            for found in chain.from_iterable(list(each(lambda one: self._scanned([one], scan, where), some))):
+                scan.take_in(found)
             at_once *= 2
-            scan = scan.going_on()
 
-    def _search_together(self, segments: Sequence[Segment], scan: Scan, where: Filter) -> None:
-        """Of what is damaged nothing is found."""
+    def _scanned(self, segments: Sequence[Segment], scan: Scan, where: Filter) -> list[Scan]:
+        """What is found in some segments, searched as one, or each alone if any is damaged; of that nothing is."""
         beside = scan.beside()
         try:
             self._scanner.scan(segments, beside, [self._allowed(segment, where) for segment in segments])
         except Damaged as error:
-            if len(segments) == 1:
-                self._tell(segments[0], error)
-            for segment in segments if len(segments) > 1 else ():
-                self._search_together([segment], scan, where)
-        else:
-            scan.take_in(beside)
+            if len(segments) > 1:
+                return [found for segment in segments for found in self._scanned([segment], scan, where)]
+            self._tell(segments[0], error)
+            return []
+        return [beside]
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
         for segment in self.current.manifest.segments:
