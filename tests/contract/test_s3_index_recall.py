@@ -302,6 +302,32 @@ def test_segments_in_memory_are_searched_as_one_and_what_is_damaged_of_one_keeps
     assert np.mean(shares) >= RECALL
 
 
+@pytest.mark.parametrize("limit", [1, LIMIT])
+def test_a_query_whose_own_cluster_was_removed_finds_the_nearest_of_others(limit: int) -> None:
+    """The log alone says what was removed, so that the cells look as if they had it."""
+    size, clusters = 96, 100
+    random = np.random.default_rng(18)
+    middles = random.normal(size=(clusters, size)) / np.sqrt(size)
+    cluster_of = random.integers(0, clusters, 24_000)
+    offsets = 0.5 * random.normal(size=(len(cluster_of), size)) / np.sqrt(size)
+    vectors = (middles[cluster_of] + offsets).astype(np.float32)
+    world = World(MemoryDynamoDB(), MemoryS3(), StoppedClock(), {"image": size})
+    entries = [Entry(f"{at}", {"image": vector}, {}, at) for at, vector in enumerate(vectors)]
+    for start, end in ((0, 14_000), (14_000, 24_000)):
+        world.index.put("ann", entries[start:end])
+    is_gone = cluster_of < 8
+    world.index.remove("ann", [f"{at}" for at in np.flatnonzero(is_gone).tolist()])
+    queries = vectors[random.choice(np.flatnonzero(is_gone), 40, replace=False)]
+    scores = np.stack([unit_query(query) for query in queries]) @ single(half_unit(vectors)).T
+    nearest = np.argsort(np.where(is_gone, np.inf, -scores), axis=1)[:, :limit]
+    index = world.new_index()
+    for _ in ("cold", "warm"):
+        found = index.search("ann", "image", queries, limit)
+        pairs = zip(found, nearest, strict=True)
+        shares = [len({int(match.key) for match in matches} & set(keys.tolist())) / limit for matches, keys in pairs]
+        assert np.mean(shares) >= RECALL
+
+
 def test_a_warm_search_reads_what_it_lacks_of_several_segments_at_once() -> None:
     class Slow(MemoryS3):
         reading: ClassVar[set[str]] = set()

@@ -3,7 +3,7 @@ import pytest
 
 from crowdsight.search.cells import divide, sums_of
 from crowdsight.search.neighbour_sample import NeighbourSample
-from crowdsight.search.regrouping import joined, regrouped
+from crowdsight.search.regrouping import merged, regrouped
 from crowdsight.search.rows import NO_CELL
 from crowdsight.search.vectors import half_unit, single
 
@@ -79,7 +79,7 @@ def test_the_small_cells_of_a_cluster_become_one_and_no_cell_too_large() -> None
     counts = np.bincount(cell_of[has_cell]).astype(np.float32)
     middles = sums_of(single(rows[has_cell]), cell_of[has_cell]) / counts[:, np.newaxis]
     for cell_rows in (20, 100, 1000):
-        new_cell_of, new_middles = joined(cell_of, middles, cell_rows)
+        new_cell_of, new_middles = merged(cell_of, middles, cell_rows)
         assert (new_cell_of == NO_CELL).tolist() == (~has_cell).tolist()
         sizes = np.bincount(new_cell_of[has_cell])
         assert len(sizes) == len(new_middles) and sizes.min() >= 1 and sizes.max() <= 2 * cell_rows
@@ -92,7 +92,7 @@ def test_the_small_cells_of_a_cluster_become_one_and_no_cell_too_large() -> None
 def test_cells_that_point_elsewhere_stay_apart() -> None:
     middles = np.eye(4, dtype=np.float32)
     cell_of = np.arange(40, dtype=np.int32) % 4
-    new_cell_of, new_middles = joined(cell_of, middles, 100)
+    new_cell_of, new_middles = merged(cell_of, middles, 100)
     assert (new_cell_of == cell_of).all() and (new_middles == middles).all()
 
 

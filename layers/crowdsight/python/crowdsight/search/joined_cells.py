@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdsight.search.segment_format import Cells
+
+LEAST_REACH = 3.5
+"""In standard deviations of what random vectors score, 1 / sqrt(dimensions): vectors of other clusters than those that
+a query is like stray so far from the middles of their cells, though no neighbours did."""
 
 FAR_MISSES = 0.2
 """This share of what may be missed may be missed by codes in far cells besides: these have a share f of neighbours of
@@ -47,6 +51,7 @@ class JoinedCells:
         """Of cells as `Segments.cells` gives them."""
         wanted, far = recall_of_cells(recall), math.sqrt(FAR_MISSES * (1 - recall))
         usual = (1 + wanted) / 2  # fewer queries, and fewer neighbours of those that are unlike the vectors
+        least_reach = LEAST_REACH / math.sqrt(each[0].middles.shape[1])
         sizes = _joined([cells.sizes for cells in each])
         return JoinedCells(
             each,
@@ -55,7 +60,7 @@ class JoinedCells:
             _joined([cells.longest for cells in each]),
             _joined([cells.lowest_scales for cells in each]),
             _joined([cells.scale_steps for cells in each]),
-            _joined([np.float32(cells.farthest_stray(usual)) * cells.radii for cells in each]),
+            _joined([np.float32(max(cells.farthest_stray(usual), least_reach)) * cells.radii for cells in each]),
             _joined([np.float32(cells.least_cosine(wanted)) * cells.lengths for cells in each]),
             _joined([np.float32(cells.least_cosine(1 - far)) * cells.lengths for cells in each]),
             np.cumsum(sizes) - sizes,
@@ -70,7 +75,8 @@ class JoinedCells:
     @property
     def nbytes(self) -> int:
         """What it takes besides the segments' own."""
-        return 11 * self.sizes.nbytes
+        arrays = (getattr(self, field.name) for field in fields(self))
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
     @cached_property
     def first_cells(self) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ def regrouped(
     return new_cell_of
 
 
-def joined(
+def merged(
     cell_of: NDArray[np.int32], middles: NDArray[np.float32], cell_rows: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The cells [rows] and middles [cells, dimensions] that there are, but those that point the same way are one, up to
@@ -66,7 +66,7 @@ def joined(
     as a large one."""
     has_cell = cell_of != NO_CELL
     sizes = np.bincount(cell_of[has_cell])
-    sums = middles * sizes[:, np.newaxis]
+    sums = middles * sizes[:, np.newaxis].astype(np.float32)
     directions = _directions(sums)
     new_of = np.arange(len(sizes))
     for cell in np.argsort(sizes, kind="stable").tolist():
@@ -84,7 +84,9 @@ def joined(
     left, new_of = np.unique(new_of, return_inverse=True)
     new_cell_of = np.full(len(cell_of), NO_CELL, np.int32)
     new_cell_of[has_cell] = new_of[cell_of[has_cell]]
-    return new_cell_of, (sums[left] / sizes[left, np.newaxis]).astype(np.float32)
+    counts: NDArray[np.float32] = sizes[left, np.newaxis].astype(np.float32)
+    new_middles: NDArray[np.float32] = sums[left] / counts
+    return new_cell_of, new_middles
 
 
 def _groups(

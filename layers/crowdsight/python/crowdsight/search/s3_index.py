@@ -43,7 +43,7 @@ READ_ATTEMPTS = 3
 RECALL = 0.99
 
 SEARCHERS = 4
-"""How many segments that are not in memory are searched at once: they wait for S3."""
+"""How many segments are searched or read at once that are not in memory, or not whole: they wait for S3."""
 
 T = TypeVar("T")
 

@@ -28,6 +28,7 @@ from crowdsight.search.coded_rows import CodedRows
 from crowdsight.search.codes import WORD_BITS, QueryPlanes, most_unlike
 from crowdsight.search.joined_cells import JoinedCells
 from crowdsight.search.nearest import Nearest
+from crowdsight.search.neighbour_sample import NEIGHBOURS
 from crowdsight.search.segment_format import CODES, VECTORS, Coded, Segment, VectorCell
 from crowdsight.search.segments import Segments
 from crowdsight.search.vectors import cosines, nth_highest
@@ -52,11 +53,13 @@ OVERRATED = 1.5
 """By about so many standard deviations the highest of many estimates are too high, or by less."""
 
 MANY_ROWS, MANY_MISSES = 100, 10
-"""A query for which so many were compared for each that is wanted (for 10, if fewer are), and more are left, is hardly
-nearer to any vector than to thousands: of those left, this many times as many may be missed, half at most."""
+"""A query for which so many of each segment were compared for each that is wanted (for 10, if fewer are), and more are
+left, is hardly nearer to any vector than to thousands: of those left, this many times as many may be missed, half at
+most."""
 
 FEW_WANTED = 16
-"""So many nearest are much where the few are that were looked at when a segment was written; more are not."""
+"""From NEIGHBOURS up to so many, nearest are much where those are that were looked at when a segment was written, and
+the last of them scores much the same; fewer score more, and more are elsewhere too."""
 
 NEARLY_ALL = 0.9
 """If fewer of a segment's vectors count, its nearest are others than those that were looked at when it was written."""
@@ -80,11 +83,12 @@ NEVER = 255
 """More signs than are ever unlike in so few words."""
 
 SAMPLED = 65_536
-
-T = TypeVar("T")
+"""So many numbers tell well enough what about a number of all are at most."""
 
 ALL_CELLS = 64
 """How many cells are read at a time where all are compared."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,11 @@ class Scan:
 
 
 class Scanner:
-    """Searches the segments of one account, under a prefix of the bucket. `searchers`: threads that wait for S3."""
+    """Searches the segments of one account, under a prefix of the bucket.
+
+    `searchers`: threads that wait for S3, of several segments that are searched as one. One of them may itself search
+    a segment, but not several: it would wait for the others.
+    """
 
     def __init__(self, segments: Segments, prefix: str, searchers: ThreadPoolExecutor) -> None:
         self._segments = segments
@@ -258,7 +266,8 @@ class _Search:
         """`counts`: how many vectors [cells] count."""
         left = counts > 0
         # What is known of the nearest of all says little of more, or of those that a filter leaves.
-        is_usual = self._query.found.limit <= FEW_WANTED and counts.sum() >= NEARLY_ALL * self._cells.rows
+        counting = counts.sum() - len(self._scan.outdated)
+        is_usual = NEIGHBOURS <= self._query.found.limit <= FEW_WANTED and counting >= NEARLY_ALL * self._cells.rows
         if self._query.found.floor < self._cells.usual_floor:  # else it is about right: others were searched
             first = self._first(left, is_usual)
             left[first] = False
@@ -377,11 +386,12 @@ class _Search:
             # About what the last will score: if it is more, what is between follows.
             floor = max(floor, nth_highest((estimates - np.float32(OVERRATED) * errors)[waiting], found.room))
         while True:
-            highest = estimates + self._deviations[cell_of] * errors
-            promising = np.flatnonzero(waiting & (highest >= floor))
+            promising = np.flatnonzero(waiting & (estimates + self._deviations[cell_of] * errors >= floor))
+            if len(promising) and floor <= found.floor and self._is_of_many():
+                self._miss_more(np.array(True), MANY_MISSES * (1 - self._scan.recall))
+                promising = np.flatnonzero(waiting & (estimates + self._deviations[cell_of] * errors >= floor))
             chosen = promising
             if len(promising) > MORE_ROWS:
-                # The most promising first: what they score spares others.
                 chosen = np.sort(promising[_smallest(-estimates[promising], MORE_ROWS)])
             self._compare(cell_of[chosen], positions[chosen])
             self._compared += len(chosen)
@@ -389,8 +399,10 @@ class _Search:
                 return strays
             floor = found.floor
             waiting[chosen] = False
-            if self._compared >= MANY_ROWS * max(10, found.limit):
-                self._miss_more(np.array(True), MANY_MISSES * (1 - self._scan.recall))
+
+    def _is_of_many(self) -> bool:
+        """Whether so many were compared that the query is hardly nearer to any than to thousands."""
+        return self._compared >= MANY_ROWS * max(10, self._query.found.limit) * len(self._segments)
 
     def _miss_more(self, where: NDArray[np.bool_], misses: float) -> None:
         """Let codes miss this share of what scores as much as the floor, in some cells [cells] or in all."""

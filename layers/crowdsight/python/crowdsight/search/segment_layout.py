@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crowdsight.search.cells import divide, divide_large, members_of, nearest_of, rows_of_a_cell
 from crowdsight.search.codes import Rotation, encode
 from crowdsight.search.neighbour_sample import NeighbourSample
-from crowdsight.search.regrouping import joined, regrouped
+from crowdsight.search.regrouping import merged, regrouped
 from crowdsight.search.rows import Rows
 from crowdsight.search.segment_format import CELLS, CODES, ORDER, VECTORS, packed
 from crowdsight.search.vectors import single
@@ -116,7 +116,7 @@ def _divided(
     matrix: NDArray[np.float16], sample: NeighbourSample, former: NDArray[np.int32] | None
 ) -> NDArray[np.int32]:
     """The cells [rows], made without the sample: a rough division regrouped, again where neighbours are scattered; of
-    several the one that leaves least to search, with its small cells joined."""
+    several the one that leaves least to search, with its small cells merged."""
     cell_rows = rows_of_a_cell(len(matrix))
     cell_of = divide(matrix, 2 * cell_rows, former, sample.rows)
     found: list[tuple[float, NDArray[np.int32], NDArray[np.float32]]] = []
@@ -127,7 +127,7 @@ def _divided(
         if found[-1][0] <= LITTLE:
             break
     _, cell_of, middles = min(found, key=lambda each: each[0])
-    cell_of, middles = joined(cell_of, middles, cell_rows)
+    cell_of, middles = merged(cell_of, middles, cell_rows)
     cell_of[sample.rows] = nearest_of(sample.queries, middles)
     return cell_of
 

@@ -1,9 +1,8 @@
 """What an account has at one moment: the log, and the segments of one manifest."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Snapshot:
     """Answers as `VectorIndex` does, from `log` and `current`.
 
-    `searchers`: threads that search segments which are not in memory. `damaged`: the segments that could not be read;
+    `searchers`: threads that wait for S3, see `Scanner`. `damaged`: the segments that could not be read;
     they are left out, with a line in the log.
     """
 
@@ -135,29 +134,41 @@ class Snapshot:
         for segment in sorted(self.current.manifest.segments, key=lambda segment: -segment.rows):
             is_at_hand = self._segments.has_cells(self._prefix, segment, scan.space)
             (at_hand if is_at_hand else waiting).append(segment)
-        if at_hand:
-            for found in self._scanned(at_hand, scan, where):
-                scan.take_in(found)
+        if at_hand and not self._search_as_one(at_hand, scan, where):
+            for segment in at_hand:
+                self._take_in([self._scanned(segment, scan, where)], scan)
         at_once = 1
         while waiting:
             some, waiting = waiting[:at_once], waiting[at_once:]
-            # One alone is searched in this thread: it waits for no other request's.
+            # One alone is searched in this thread.
             each = map if len(some) == 1 else self._searchers.map
-            for found in chain.from_iterable(list(each(lambda one: self._scanned([one], scan, where), some))):
-                scan.take_in(found)
+            self._take_in(list(each(lambda one: self._scanned(one, scan, where), some)), scan)
             at_once *= 2
 
-    def _scanned(self, segments: Sequence[Segment], scan: Scan, where: Filter) -> list[Scan]:
-        """What is found in some segments, searched as one, or each alone if any is damaged; of that nothing is."""
+    def _search_as_one(self, segments: Sequence[Segment], scan: Scan, where: Filter) -> bool:
+        """False, and nothing found, if any is damaged."""
         beside = scan.beside()
         try:
             self._scanner.scan(segments, beside, [self._allowed(segment, where) for segment in segments])
+        except Damaged:
+            return False
+        scan.take_in(beside)
+        return True
+
+    def _scanned(self, segment: Segment, scan: Scan, where: Filter) -> Scan | None:
+        """What is found in one segment, None if it is damaged."""
+        beside = scan.beside()
+        try:
+            self._scanner.scan([segment], beside, [self._allowed(segment, where)])
         except Damaged as error:
-            if len(segments) > 1:
-                return [found for segment in segments for found in self._scanned([segment], scan, where)]
-            self._tell(segments[0], error)
-            return []
-        return [beside]
+            self._tell(segment, error)
+            return None
+        return beside
+
+    def _take_in(self, found: Iterable[Scan | None], scan: Scan) -> None:
+        for each in found:
+            if each is not None:
+                scan.take_in(each)
 
     def _each_segment(self, do: Callable[[Segment], None]) -> None:
         for segment in self.current.manifest.segments:
