@@ -15,7 +15,7 @@ LEAST_REACH = 3.5
 """In standard deviations of what random vectors score, 1 / sqrt(dimensions): vectors of other clusters than those that
 a query is like stray so far from the middles of their cells, though no neighbours did."""
 
-FAR_MISSES = 0.2
+FAR_MISSES = 0.1
 """This share of what may be missed may be missed by codes in far cells besides: these have a share f of neighbours of
 which a share f may be missed, so that the square of f is this share. There are many such cells, and little in them."""
 
@@ -110,9 +110,9 @@ class JoinedCells:
 
 
 def recall_of_cells(recall: float) -> float:
-    """Which share of the nearest is to be in likely cells, for what is found of them to be `recall`: they may miss a
-    third of what may be missed, and codes half."""
-    return (2 + recall) / 3
+    """Which share of the nearest is to be in likely cells, for what is found of them to be `recall`: codes may miss
+    the other half of what may be missed."""
+    return (1 + recall) / 2
 
 
 def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
