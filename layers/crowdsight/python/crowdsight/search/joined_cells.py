@@ -15,7 +15,7 @@ LEAST_REACH = 3.5
 """In standard deviations of what random vectors score, 1 / sqrt(dimensions): vectors of other clusters than those that
 a query is like stray so far from the middles of their cells, though no neighbours did."""
 
-FAR_MISSES = 0.1
+FAR_MISSES = 0.3
 """This share of what may be missed may be missed by codes in far cells besides: these have a share f of neighbours of
 which a share f may be missed, so that the square of f is this share. There are many such cells, and little in them."""
 
@@ -50,7 +50,7 @@ class JoinedCells:
     def of(each: Sequence[Cells], recall: float) -> "JoinedCells":
         """Of cells as `Segments.cells` gives them."""
         wanted, far = recall_of_cells(recall), math.sqrt(FAR_MISSES * (1 - recall))
-        usual = (1 + wanted) / 2  # fewer queries, and fewer neighbours of those that are unlike the vectors
+        usual = (1 + wanted) / 2  # so many queries are like the vectors; of others, so many neighbours are in reach
         least_reach = LEAST_REACH / math.sqrt(each[0].middles.shape[1])
         sizes = _joined([cells.sizes for cells in each])
         return JoinedCells(
@@ -110,9 +110,9 @@ class JoinedCells:
 
 
 def recall_of_cells(recall: float) -> float:
-    """Which share of the nearest is to be in likely cells, for what is found of them to be `recall`: codes may miss
-    the other half of what may be missed."""
-    return (1 + recall) / 2
+    """Which share of the nearest is to be in likely cells, for what is found of them to be `recall`: they may miss a
+    third of what may be missed, and codes half."""
+    return (2 + recall) / 3
 
 
 def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
