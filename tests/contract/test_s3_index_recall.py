@@ -241,7 +241,7 @@ def test_a_query_that_is_near_to_nothing_compares_fewer_vectors_and_misses_littl
     monkeypatch.setattr(scanning, "MANY_ROWS", len(vectors))
     _, rows_without_end = recall_and_compared()
     assert rows < 0.8 * rows_without_end
-    assert recall >= 1 - scanning.MANY_MISSES * (1 - RECALL)
+    assert recall >= 0.95  # half of what such queries may miss
 
 
 def world_of_many_segments(s3: MemoryS3) -> tuple[World, np.ndarray]:
